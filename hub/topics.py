@@ -100,9 +100,7 @@ ALERTS: Final = Topic("alerts", Alert, lambda a: a.site, keep_seconds=30 * DAY, 
 INCIDENTS: Final = Topic("incidents", Incident, lambda i: i.site, keep_seconds=30 * DAY, keep_bytes=GIB)
 COMMANDS: Final = Topic("commands", Command, lambda c: c.site, keep_seconds=30 * DAY, keep_bytes=GIB)
 RECEIPTS: Final = Topic("receipts", Receipt, lambda r: r.site, keep_seconds=30 * DAY, keep_bytes=GIB)
-SETTINGS: Final = Topic(
-    "settings", SettingsRevision, lambda s: s.site, keep_seconds=30 * DAY, keep_bytes=64 * MIB
-)
+SETTINGS: Final = Topic("settings", SettingsRevision, lambda s: s.site, keep_seconds=30 * DAY, keep_bytes=64 * MIB)
 DEAD_LETTERS: Final = Topic(
     "dead-letters", DeadLetter, lambda d: d.source, keep_seconds=30 * DAY, keep_bytes=GIB, linked=False
 )

@@ -68,9 +68,7 @@ def _chunk(value: bytes, headers: Headers) -> VideoChunk:
     meta = parse(_Chunk, _meta(headers))
     bare = meta.chunk.packets
     if len(bare) != len(meta.sizes) or min(meta.sizes, default=0) < 0 or sum(meta.sizes) != len(value):
-        raise MessageError(
-            "truncated", f"a video chunk of {len(value)} bytes does not match its packet sizes"
-        )
+        raise MessageError("truncated", f"a video chunk of {len(value)} bytes does not match its packet sizes")
     packets, start = [], 0
     for packet, size in zip(bare, meta.sizes, strict=True):
         packets.append(Packet(value[start : start + size], packet.pts, packet.dts, packet.key))
@@ -81,9 +79,7 @@ def _chunk(value: bytes, headers: Headers) -> VideoChunk:
 def _frame(value: bytes, headers: Headers) -> ThermalFrame:
     frame = parse(ThermalFrame, _meta(headers))
     if min(frame.width, frame.height) < 1 or frame.width * frame.height * 2 != len(value):
-        raise MessageError(
-            "truncated", f"{len(value)} bytes are no {frame.width}x{frame.height} 16-bit picture"
-        )
+        raise MessageError("truncated", f"{len(value)} bytes are no {frame.width}x{frame.height} 16-bit picture")
     return msgspec.structs.replace(frame, raw=value)
 
 

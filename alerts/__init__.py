@@ -1,0 +1,1 @@
+"""From claims to incidents, and to the people who must act."""

@@ -1,0 +1,1 @@
+"""What operators tune and where things stand: read, checked, layered, announced."""

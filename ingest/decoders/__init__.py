@@ -1,0 +1,1 @@
+"""What each family of devices says, one file each."""
