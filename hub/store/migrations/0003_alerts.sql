@@ -22,6 +22,15 @@ CREATE INDEX ON alert (condition, began_at DESC);
 CREATE INDEX ON alert (incident);
 CREATE INDEX ON alert (condition) WHERE ended_at IS NULL;
 
+-- Which detections an alert was made of. A detection that comes again finds itself here and changes nothing.
+CREATE TABLE alert_detection (
+    detection  text PRIMARY KEY,
+    alert      text NOT NULL,
+    at         timestamptz NOT NULL
+);
+CREATE INDEX ON alert_detection (alert);
+CREATE INDEX ON alert_detection (at);
+
 CREATE TABLE incident (
     id               text PRIMARY KEY,
     number           text NOT NULL UNIQUE,
@@ -45,6 +54,12 @@ CREATE TABLE incident (
 CREATE INDEX ON incident (site, opened_at DESC);
 CREATE INDEX ON incident (opened_at DESC);
 CREATE INDEX ON incident (site, updated_at DESC) WHERE state NOT IN ('closed', 'false_alarm');
+
+-- The last short number given out on a day of the city's calendar.
+CREATE TABLE incident_number (
+    day   date PRIMARY KEY,
+    last  integer NOT NULL
+);
 
 -- Why an alert belongs to an incident. What a person cut stays cut: the row stays and says who undid it.
 CREATE TABLE incident_link (
@@ -80,6 +95,7 @@ CREATE INDEX ON command_seen (at);
 
 CREATE TABLE timer (
     id        text PRIMARY KEY,
+    site      text NOT NULL,
     incident  text NOT NULL,
     what      text NOT NULL,
     due_at    timestamptz NOT NULL,
@@ -89,8 +105,13 @@ CREATE TABLE timer (
 CREATE INDEX ON timer (due_at) WHERE fired_at IS NULL;
 CREATE INDEX ON timer (incident);
 
+-- Promises to tell someone, and records to publish (channel 'bus', recipient the topic's name). `lane` orders: a row
+-- waits for the earlier ones of its lane. `frozen` is what was first sent: a repeat under one id is the same bytes.
 CREATE TABLE outbox (
     id             text PRIMARY KEY,
+    seq            bigint GENERATED ALWAYS AS IDENTITY,
+    lane           text NOT NULL DEFAULT '',
+    frozen         text NOT NULL DEFAULT '',
     incident       text NOT NULL DEFAULT '',
     site           text NOT NULL,
     channel        text NOT NULL,
@@ -109,6 +130,7 @@ CREATE TABLE outbox (
     purpose        text NOT NULL
 );
 CREATE INDEX ON outbox (channel, next_at) WHERE state = 'waiting';
+CREATE INDEX ON outbox (lane, seq) WHERE state = 'waiting';
 CREATE INDEX ON outbox (incident);
 
 CREATE TABLE work_order (
