@@ -42,7 +42,7 @@ class Identity(msgspec.Struct, frozen=True):
             return
         for folder, folders, files in os.walk(path):
             for name in folders + files:
-                os.chown(os.path.join(folder, name), uid, gid, follow_symlinks=False)  # noqa: PTH118  # a hot path
+                os.chown(os.path.join(folder, name), uid, gid, follow_symlinks=False)
         os.chown(path, uid, gid, follow_symlinks=False)
 
 
