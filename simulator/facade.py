@@ -41,7 +41,7 @@ def paint(view: View, seed: int) -> Picture:
     for wall, facade in view.behind:
         _build(picture, large, wall, facade)
     if view.behind:
-        picture = cv2.addWeighted(picture, 0.55, haze, 0.45, 0)
+        picture[:] = cv2.addWeighted(picture, 0.55, haze, 0.45, 0)
     _build(picture, large, view.wall, view.facade)
     return np.asarray(
         cv2.resize(picture, (view.camera.columns, view.camera.rows), interpolation=cv2.INTER_AREA), np.uint8

@@ -149,4 +149,4 @@ def _outline(camera: Pinhole, wall: Wall, fall: Fall, instant: Instant) -> NDArr
     cos, sin = math.cos(instant.angle), math.sin(instant.angle)
     box = np.array([(-wide, -high), (wide, -high), (wide, high), (-wide, high)]) / 2
     turned = box @ np.array([[cos, sin], [-sin, cos]])
-    return (turned + np.array([middle.x, middle.y])).astype(np.float32)
+    return np.asarray(turned + np.array([middle.x, middle.y]), np.float32)
