@@ -39,7 +39,8 @@ async def letters(bus: MemoryBus) -> list[DeadLetter]:
 
 async def serve(bus: MemoryBus, handle: Handle, until: asyncio.Event, note: Inflight | None = None) -> None:
     loop = asyncio.create_task(Loop(bus, [COMMANDS], "work", lambda: None, note).run(handle))
-    await asyncio.wait_for(until.wait(), 20)
+    async with asyncio.timeout(20):
+        await until.wait()
     await asyncio.sleep(0)  # the commit that follows the last record
     await asyncio.sleep(0)
     loop.cancel()
