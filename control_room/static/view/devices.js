@@ -1,0 +1,51 @@
+// Every camera and sensor, and when it was last heard: the silent ones first.
+import { age, clockTime, span } from "../clock.js";
+import { overview, refresh } from "../desk.js";
+import { html, signal, useEffect, useRef } from "../html.js";
+import { t, word } from "../text.js";
+import { Symbol } from "./symbol.js";
+
+/** "cameras", "sensors", or null while it is shut. */
+export const devicesOpen = signal(null);
+
+export function Devices() {
+  const which = devicesOpen.value;
+  const box = useRef(null);
+  useEffect(() => {
+    if (!which) return;
+    void refresh();
+    box.current?.focus();
+  }, [which]);
+  if (!which) return null;
+  const all = [...(overview.value?.[which] ?? [])].sort((a, b) => Number(a.heard) - Number(b.heard) || (a.id < b.id ? -1 : 1));
+  const shut = () => (devicesOpen.value = null);
+  return html`<aside
+    class="drawer"
+    role="dialog"
+    aria-label=${t(`devices.${which}`)}
+    tabindex="-1"
+    ref=${box}
+    onKeyDown=${(pressed) => pressed.key === "Escape" && shut()}
+    data-testid="devices"
+  >
+    <header>
+      <h2>${t(`devices.${which}`)} <span class="count">${all.length}</span></h2>
+      <button class="quiet" onClick=${shut}>${t("shut")} <kbd>Esc</kbd></button>
+    </header>
+    <table>
+      <thead>
+        <tr><th>${t("devices.name")}</th><th>${t("devices.place")}</th><th>${t("devices.kind")}</th><th class="right">${t("devices.heard")}</th></tr>
+      </thead>
+      <tbody>
+        ${all.map(
+          (one) => html`<tr key=${one.id} class=${one.heard ? "" : "silent"} data-testid="device" data-id=${one.id}>
+            <td>${!one.heard && html`<${Symbol} urgency="ill" size=${14} label=${false} />`} ${one.name}${one.registered === false && html` <span class="chip">${t("devices.unplaced")}</span>`}</td>
+            <td>${one.place_name}</td>
+            <td>${word("device", one.kind)}</td>
+            <td class="right" title=${one.last_at ? clockTime(one.last_at) : ""}>${one.last_at ? t("age.ago", { span: span(age(one.last_at)) }) : t("age.never")}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </aside>`;
+}
