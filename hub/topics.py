@@ -7,6 +7,7 @@ everything of one site is with one member of a group.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -120,6 +121,7 @@ ALL: Final[tuple[Topic[msgspec.Struct], ...]] = (  # type: ignore[assignment]  #
 )
 
 
+@lru_cache(maxsize=65536)
 def partition_of(key: bytes, partitions: int = PARTITIONS) -> int:
     """The partition of a key: murmur2 as Kafka's default partitioner has it, so that all buses agree."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
