@@ -5,27 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 
 from hub.errors import ConfigError, Mistake
 from hub.settings import deployment as deployments
 from hub.settings.assemble import assemble
-from hub.settings.city import City, Id
+from hub.settings.city import City
 from hub.settings.deployment import Deployment
 from hub.settings.document import Document, Parsed, parse
-from hub.settings.node import locate
-from hub.settings.tuning import DEFAULTS, PRESETS, SITES, Tuning
-from hub.settings.wording import explain, suggestion
+from hub.settings.tuning import DEFAULTS, PRESETS, SITES, Tuning, stem
+from hub.settings.tuning_form import Sections, tuning_mistakes
+from hub.settings.wording import explain
 from hub.settings.written import CityFile, SiteFile
 
 CITY: Final = "city.yaml"
 PLACES: Final = "sites/"
-Sections = Mapping[str, type[BaseModel]]
-"""The settings model of each section of the tuning files, by name. The app knows them all."""
-
 F = TypeVar("F", bound=BaseModel)
 _EXPECTED: Final = "hub.yaml, city.yaml, sites/<id>.yaml, tuning/defaults.yaml, tuning/presets/ or tuning/sites/"
 
@@ -113,8 +110,8 @@ def examine(
         deployment, found = deployments.deploy(documents[deployments.FILE], folder, environ)
         mistakes += found
     city_file = _load(documents.get(CITY), CityFile, mistakes)
-    sites = {_stem(n): _load(d, SiteFile, mistakes) for n, d in documents.items() if _form(n) == PLACES}
-    present = {_stem(name) for name in files if _form(name) == PLACES}
+    sites = {stem(n): _load(d, SiteFile, mistakes) for n, d in documents.items() if _form(n) == PLACES}
+    present = {stem(name) for name in files if _form(name) == PLACES}
     read = {name: loaded for name, loaded in sites.items() if loaded is not None}
     unread = frozenset(present - set(read))
     assembled = assemble(city_file, read, unread, deployment)
@@ -123,7 +120,7 @@ def examine(
     tuning = Tuning(documents, assembled.city)
     if sections is not None:
         for name, document in documents.items():
-            mistakes += _tuning_form(name, document, sections, assembled.city, tuning, unread)
+            mistakes += tuning_mistakes(name, document, sections, assembled.city, tuning, unread)
         mistakes += _tuning_values(tuning, sections)
     return Checked(
         documents=documents,
@@ -174,87 +171,8 @@ def _form(name: str) -> str | None:
     return None
 
 
-def _stem(name: str) -> str:
-    return name.rsplit("/", 1)[-1].removesuffix(".yaml")
-
-
 def _ordered(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     return tuple(sorted(set(mistakes), key=lambda m: (m.file, m.line, m.column, m.path, m.problem)))
-
-
-# The forms of tuning files: sections, and around them what a layer may say.
-
-_STRICT = ConfigDict(extra="forbid", frozen=True)
-
-
-def layer_form(sections: Iterable[str], value: Any = dict[str, Any]) -> type[BaseModel]:
-    """The model of tuning/defaults.yaml. `value` is the type of a section (schemas put the real ones in)."""
-    fields: dict[str, Any] = {name: (value, Field({}, description="")) for name in sections}
-    return create_model("DefaultsFile", __config__=_STRICT, **fields)
-
-
-def preset_form(sections: Iterable[str]) -> type[BaseModel]:
-    """The model of tuning/presets/<name>.yaml."""
-    why = (str, Field("", description="这组设置适用于什么情况"))
-    return create_model("PresetFile", __base__=layer_form(sections), why=why)
-
-
-def site_form(sections: Iterable[str]) -> type[BaseModel]:
-    """The model of tuning/sites/<site>.yaml."""
-    names = list(sections)
-    like = (tuple[Id, ...], Field((), description="采用哪些预设；后面的覆盖前面的"))
-    why = (str, Field("", description="为什么这样设置"))
-    narrow = create_model("NarrowLayer", __base__=layer_form(names), like=like, why=why)
-    return create_model(
-        "SiteTuningFile",
-        __base__=layer_form(names),
-        site=(Id, Field(description="小区编号，与文件名相同")),
-        like=like,
-        why=why,
-        buildings=(dict[Id, narrow], Field({}, description="单独设置的楼栋，按编号")),
-        devices=(dict[Id, narrow], Field({}, description="单独设置的设备，按小区内编号")),
-    )
-
-
-def _tuning_form(
-    name: str, document: Document, sections: Sections, city: City, tuning: Tuning, unread: frozenset[str]
-) -> list[Mistake]:
-    form = {DEFAULTS: layer_form, PRESETS: preset_form, SITES: site_form}.get(_form(name) or "")
-    if form is None:
-        return []
-    model = form(sections)
-    mistakes: list[Mistake] = []
-    _load(document, model, mistakes)
-    if _form(name) != SITES:
-        return mistakes
-    root, site_id = document.root, _stem(name)
-
-    def refuse(path: tuple[str | int, ...], problem: str, remedy: str, kind: str = "extra_forbidden") -> None:
-        at = locate(root, path, kind)
-        mistakes.append(Mistake(at.file, at.line, at.column, ".".join(map(str, path)), problem, remedy))
-
-    named = root.child("site")
-    if named is not None and named.value != site_id:
-        refuse(("site",), f"the file is named {site_id}.yaml", f"write 'site: {site_id}' or rename it", "value_error")
-    for path in ((), *((kind, key) for kind in ("buildings", "devices") for key in root.at([kind]).entries())):  # type: ignore[union-attr]  # below
-        like = root.at([*path, "like"])
-        for index, item in enumerate(like.value if like is not None and isinstance(like.value, tuple) else ()):
-            if item.value not in tuning.presets:
-                remedy = suggestion(str(item.value), tuning.presets)
-                refuse((*path, "like", index), f"there is no preset '{item.text}'", remedy, "value_error")
-    if site_id in unread:
-        return mistakes
-    if site_id not in city.sites:
-        refuse(("site",), f"there is no site '{site_id}'", suggestion(site_id, city.sites), "value_error")
-        return mistakes
-    devices = {i.partition("/")[2] for i in (*city.devices, *city.cameras) if i.startswith(f"{site_id}/")}
-    for kind, names in (("buildings", set(city.sites[site_id].buildings)), ("devices", devices)):
-        branch = root.child(kind)
-        for key in branch.entries() if branch is not None else ():
-            if key not in names:
-                what = kind.removesuffix("s")
-                refuse((kind, key), f"{site_id} has no {what} '{key}'", suggestion(key, names))
-    return mistakes
 
 
 def _tuning_values(tuning: Tuning, sections: Sections) -> list[Mistake]:

@@ -59,16 +59,10 @@ class Node(msgspec.Struct, frozen=True):
         """The map's entries; empty where this is no map."""
         return self.value if isinstance(self.value, dict) else {}
 
-    def pick(self, names: set[str] | frozenset[str]) -> Node:
-        """This map with only the entries named."""
-        return self._with({name: node for name, node in self.entries().items() if name in names})
-
-    def omit(self, names: set[str] | frozenset[str]) -> Node:
-        """This map without the entries named."""
-        return self._with({name: node for name, node in self.entries().items() if name not in names})
-
-    def _with(self, entries: dict[str, Node]) -> Node:
-        return Node(start=self.start, key=self.key, value=entries, over=self.over)
+    def under(self, step: Step) -> dict[str, Node]:
+        """The entries of the map one step down; empty where there is none."""
+        node = self.child(step)
+        return node.entries() if node is not None else {}
 
     def history(self) -> Iterator[Node]:
         """This value, then what it overrode, the highest layer first."""

@@ -19,9 +19,6 @@ M = TypeVar("M", bound=BaseModel)
 DEFAULTS: Final = "tuning/defaults.yaml"
 PRESETS: Final = "tuning/presets/"
 SITES: Final = "tuning/sites/"
-WORDS: Final = frozenset({"site", "like", "buildings", "devices", "why"})
-"""Keys of the tuning files that are no sections."""
-
 _NOWHERE: Final = Position("", 0, 0)
 _NOTHING: Final = Node(_NOWHERE, _NOWHERE, {})
 
@@ -46,8 +43,8 @@ class Tuning:
         """`documents` by name; those that are no tuning files are left aside."""
         self._city = city
         self._defaults = documents[DEFAULTS].root if DEFAULTS in documents else _NOTHING
-        self.presets = {_stem(name): doc.root for name, doc in documents.items() if name.startswith(PRESETS)}
-        self._sites = {_stem(name): doc.root for name, doc in documents.items() if name.startswith(SITES)}
+        self.presets = {stem(name): doc.root for name, doc in documents.items() if name.startswith(PRESETS)}
+        self._sites = {stem(name): doc.root for name, doc in documents.items() if name.startswith(SITES)}
         self._merged: dict[tuple[str, tuple[int, ...]], Node] = {}
         self._loaded: dict[tuple[str, type[BaseModel], tuple[int, ...]], BaseModel] = {}
 
@@ -84,6 +81,7 @@ class Tuning:
     def combinations(self) -> Iterator[tuple[str, str, str]]:
         """Every (device id, kind, place) whose settings may differ: what a check has to try."""
         yield "", "", ""
+        # A preset holds for devices of its name, so naming it as a kind lays it over the defaults.
         for preset in self.presets:
             yield "", preset, ""
         for site in self._city.sites:
@@ -129,12 +127,8 @@ def likes(layer: Node) -> tuple[str, ...]:
     return tuple(str(item.value) for item in like.value)
 
 
-def sections_in(layer: Node) -> dict[str, Node]:
-    """The sections that a layer speaks of."""
-    return layer.omit(WORDS).entries()
-
-
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """cuihu for sites/cuihu.yaml."""
     return name.rsplit("/", 1)[-1].removesuffix(".yaml")
 
 
