@@ -63,14 +63,18 @@ class Holding:
             held = self._slots.get(slot)
             return None if held is None else held.committed
 
-    def take(self, slot: Slot, offset: int) -> bool:
-        """Note that a record is handed over. False when the partition is not held, or the record was before."""
+    def take(self, slot: Slot, offset: int) -> int | None:
+        """Note that a record is handed over. How many were skipped before it (retention overtook the reader).
+
+        None when the partition is not held, or the record was handed over before: it is not for the caller.
+        """
         with self._lock:
             held = self._slots.get(slot)
             if held is None or offset < held.next:
-                return False
+                return None
+            skipped = offset - held.next
             held.take(offset)
-            return True
+            return skipped
 
     def acknowledge(self, records: Iterable[tuple[str, int, int]]) -> dict[Slot, int]:
         """Acknowledge (topic, partition, offset) in any order. Returns the offsets to commit of what is held."""

@@ -128,10 +128,8 @@ class Member:
     def handed(self, deliveries: Sequence[Delivery[Any]]) -> None:
         """The caller has these now."""
         for d in deliveries:
-            slot = (d.topic.name, d.partition)
-            expected = self._holding.next(slot)
-            if self._holding.take(slot, d.offset) and expected is not None and d.offset > expected:
-                skipped = d.offset - expected
+            skipped = self._holding.take((d.topic.name, d.partition), d.offset)
+            if skipped:
                 log.warning(
                     "records_skipped", group=self._name, topic=d.topic.name, partition=d.partition, count=skipped
                 )
