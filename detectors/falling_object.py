@@ -34,10 +34,14 @@ SAME_SECONDS: Final = 0.45
 """Two paths that pass the same rows within so many seconds of each other..."""
 SAME_COLUMNS: Final = 0.2
 """...and within this share of the picture's width are one fall: an object and its reflection in the glass."""
+HIDDEN: Final = 0.5
+"""Seconds for which a fall may be hidden, by a balcony say, and still be one."""
 MEMORY: Final = 60.0
 """Seconds for which other things that went down are remembered as company."""
 GUESSES: Final = (LEVEL, -2.0, -0.8, -0.3)
 """Vanishing rows tried without calibration: level (in pixels), then in picture heights."""
+GUESSED_SHARE: Final = (0.25, 2.4)
+"""Acceleration shares between which a guessed vanishing row makes a fall of a path; the best of those is taken."""
 _TELL_AGAIN: Final = 0.3
 """Seconds between two looks at a growing track that is already told of."""
 
@@ -56,6 +60,7 @@ class _Seen(msgspec.Struct):
     began: float
     track: int
     points: NDArray[np.float64]
+    before: NDArray[np.float64] | None = None
     status: str = "rejected"
     told_at: float = -math.inf
     passed: int = 0
@@ -188,18 +193,18 @@ class FallingObject:
         return msgspec.structs.replace(blobs, **{name: getattr(blobs, name)[keep] for name in names})
 
     def _weigh(self, track: Track, now: float) -> Iterable[Candidate]:
-        points = track.points
-        if points[-1, Y] - points[0, Y] < WEIGHED_SPAN * self._size[0]:
+        if track.points[-1, Y] - track.points[0, Y] < WEIGHED_SPAN * self._size[0]:
             return
         seen = self._thing(track)
+        repeat = seen.track != track.number
+        points = track.points if repeat else seen.points
         # A growing track is looked at with each point until it is told of, then now and then, and at its end.
         if not track.ended and seen.status == "alarm" and now - seen.told_at < _TELL_AGAIN:
             return
         found = self._fit(points)
         if found is None:
             return
-        repeat = seen.track != track.number
-        weighed = self._candidate(seen, found, points, now, repeat and seen.status != "rejected")
+        weighed = self._candidate(seen, found, points, now, repeat)
         decision = decide(weighed, self.settings)
         stronger = _RANK[decision.status] > _RANK[seen.status]
         if decision.status == "alarm" and stronger and not track.ended:
@@ -220,16 +225,23 @@ class FallingObject:
                 yield weighed
 
     def _thing(self, track: Track) -> _Seen:
-        """The thing this track shows: one seen before (grown, or its reflection), or a new one."""
+        """The thing this track shows: one seen before (grown, gone on behind a balcony, reflected), or a new one.
+
+        A reflection or a second hypothesis takes over only while nothing was told of the first.
+        """
+        points = track.points
         for seen in self._seen:
-            if seen.track == track.number or _same(seen.points, track.points, self._size[1]):
-                longer = len(track.points) > len(seen.points)
-                if seen.track == track.number:
-                    seen.points = track.points
-                elif longer and seen.status == "rejected":
-                    seen.track, seen.points = track.number, track.points
+            if seen.track == track.number:
+                seen.points = _joined(seen.before, points)
                 return seen
-        seen = _Seen(began=float(track.points[0, AT]), track=track.number, points=track.points)
+            if _follows(seen.points, points, self._size[1]):
+                seen.track, seen.before, seen.points = track.number, seen.points, _joined(seen.points, points)
+                return seen
+            if _beside(seen.points, points, self._size[1]):
+                if seen.status != "alarm" and len(points) > len(seen.points):
+                    seen.track, seen.before, seen.points = track.number, None, points
+                return seen
+        seen = _Seen(began=float(points[0, AT]), track=track.number, points=points)
         self._seen.append(seen)
         return seen
 
@@ -244,7 +256,8 @@ class FallingObject:
         fits = [f for row in rows if (f := fall(points, Lens(width, height, row), step)) is not None]
         if not fits:
             return None
-        return min(fits, key=lambda f: f.residual), max(abs(f.leaning) for f in fits)
+        plausible = [f for f in fits if GUESSED_SHARE[0] < f.share < GUESSED_SHARE[1]]
+        return min(plausible or fits, key=lambda f: f.residual), max(abs(f.leaning) for f in fits)
 
     def _candidate(
         self, seen: _Seen, found: tuple[Fall, float], points: NDArray[np.float64], now: float, repeat: bool
@@ -253,6 +266,7 @@ class FallingObject:
         seconds = fit.ended - fit.began
         # Gravity's own yardstick: a fall that takes T seconds with acceleration share A went down g T^2 / A metres.
         metres = GRAVITY * seconds**2 / fit.share if fit.share > 0.01 else 1e3
+        entry = GRAVITY * seconds * (1 / fit.share - 0.5) if fit.share > 0.01 else 1e3
         features = {
             "points": float(fit.points),
             "seconds": seconds,
@@ -263,6 +277,7 @@ class FallingObject:
             "share": fit.share,
             "leaning": leaning,
             "wall": min(fit.wall, 1e6),
+            "entry_speed": entry,
             "kept": fit.kept,
             "fill": fit.fill,
             "steady": fit.monotone,
@@ -326,21 +341,25 @@ class FallingObject:
 _RANK: Final = {"rejected": 0, "clear": 0, "suspected": 1, "alarm": 2}
 
 
-def _same(one: NDArray[np.float64], two: NDArray[np.float64], width: int) -> bool:
-    """Whether two paths are one fall: they pass the same rows at nearly the same time, not far apart.
-
-    Where their rows do not overlap, the later one must continue the earlier.
-    """
+def _beside(one: NDArray[np.float64], two: NDArray[np.float64], width: int) -> bool:
+    """Whether two paths are one fall: they pass the same rows at nearly the same time, not far apart."""
     low, high = max(one[0, Y], two[0, Y]), min(one[-1, Y], two[-1, Y])
-    if high > low:
-        rows = np.linspace(low, high, 5)
-        late = np.interp(rows, one[:, Y], one[:, AT]) - np.interp(rows, two[:, Y], two[:, AT])
-        apart = np.interp(rows, one[:, Y], one[:, X]) - np.interp(rows, two[:, Y], two[:, X])
-        return bool(np.median(np.abs(late)) < SAME_SECONDS and np.median(np.abs(apart)) < SAME_COLUMNS * width)
-    first, second = (one, two) if one[0, AT] <= two[0, AT] else (two, one)
-    pause = second[0, AT] - first[-1, AT]
-    down = second[0, Y] - first[-1, Y]
-    return bool(-0.1 <= pause < 0.5 and down > -5 and abs(second[0, X] - first[-1, X]) < 0.1 * width)
+    if high <= low:
+        return False
+    rows = np.linspace(low, high, 5)
+    late = np.interp(rows, one[:, Y], one[:, AT]) - np.interp(rows, two[:, Y], two[:, AT])
+    apart = np.interp(rows, one[:, Y], one[:, X]) - np.interp(rows, two[:, Y], two[:, X])
+    return bool(np.median(np.abs(late)) < SAME_SECONDS and np.median(np.abs(apart)) < SAME_COLUMNS * width)
+
+
+def _follows(one: NDArray[np.float64], two: NDArray[np.float64], width: int) -> bool:
+    """Whether the second path is the first one gone on, after a balcony or a few pictures without it."""
+    pause, down = two[0, AT] - one[-1, AT], two[0, Y] - one[-1, Y]
+    return bool(0 < pause < HIDDEN and down > 0 and abs(two[0, X] - one[-1, X]) < 0.3 * down + 0.02 * width)
+
+
+def _joined(before: NDArray[np.float64] | None, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return points if before is None else np.concatenate([before, points])
 
 
 def _day(at: float) -> date:

@@ -110,7 +110,7 @@ class Response:
         if self.began is None:
             self.began = at
         if self._scale != 1.0:
-            luma = cv2.resize(luma, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            luma = cv2.resize(luma, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA)
         self.pictures += 1
         if self._times:
             if self._repeats(luma):
@@ -143,7 +143,7 @@ class Response:
         if len(self._lumas) <= back:
             return None
         difference = cv2.absdiff(self._lumas[-1], self._lumas[0])
-        self._differences.append((self._times[0], difference))  # type: ignore[arg-type]
+        self._differences.append((self._times[0], difference))
         # The difference that ended at the middle picture stands `back` before the one just made.
         while len(self._differences) > back + 1:
             self._differences.popleft()
@@ -153,7 +153,7 @@ class Response:
             return None  # the number of pictures between has just changed with the rate
         self._answered = self._times[0]
         before = self._differences[0][1]
-        response: Grey = cv2.min(before, difference)  # type: ignore[assignment]
+        response: Grey = cv2.min(before, difference)
         return self._blobs(response, self._times[0])
 
     def _blobs(self, response: Grey, at: float) -> Blobs:
@@ -163,7 +163,7 @@ class Response:
             self._usual = np.full(tiles.shape, 2.0, np.float32)
             self._duty = np.zeros(tiles.shape, np.float32)
         assert self._duty is not None
-        limits: Floats = np.maximum(np.float32(self.threshold), self.margin * cv2.dilate(self._usual, _THREE))  # type: ignore[assignment]
+        limits: Floats = np.maximum(np.float32(self.threshold), self.margin * cv2.dilate(self._usual, _THREE))
         active = tiles > limits
         share = float(np.count_nonzero(active)) / active.size
         self._learn(tiles, active, at)
@@ -181,7 +181,7 @@ class Response:
         assert self._duty is not None
         assert self.began is not None
         age = at - self.began + self._earlier
-        up = 0.45 if age < QUIET else 0.15
+        up = 0.25 if age < QUIET else 0.15
         step = max(self._step, 0.01) * 30.0
         above = tiles > self._usual
         self._usual *= np.where(above, np.float32(math.exp(up * min(step, 2.0))), np.float32(math.exp(-up * step / 49)))

@@ -6,11 +6,12 @@ from datetime import date
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
-from hub.settings.quantity import FloorCount, GreyLevels, Metres, Pixels, Ratio, Seconds
+from hub.settings.quantity import FloorCount, GreyLevels, Metres, MetresPerSecond, Pixels, Ratio, Seconds
 
-EXACT: Final = {"replay": "exact"}
-CLIPS: Final = {"replay": "clips"}
+EXACT: Final[JsonDict] = {"replay": "exact"}
+CLIPS: Final[JsonDict] = {"replay": "clips"}
 
 
 class Mask(BaseModel):
@@ -130,6 +131,13 @@ class FallingSettings(BaseModel):
         description="Farthest distance that gravity may give for the wall: slower things glide or drive.",
         json_schema_extra=EXACT,
     )
+    entry_speed: MetresPerSecond = Field(
+        default=25.0,
+        ge=5.0,
+        le=60.0,
+        description="Highest speed it may have had when first seen, by gravity's yardstick: gliding birds have more.",
+        json_schema_extra=EXACT,
+    )
     fill: Ratio = Field(
         default=0.6, ge=0.3, le=1.0, description="Share of the pictures in which it is seen.", json_schema_extra=EXACT
     )
@@ -140,14 +148,14 @@ class FallingSettings(BaseModel):
         default=0.2,
         ge=0.01,
         le=1.0,
-        description="Share of time in which something moves there anyway (leaves, traffic), above which nothing is told.",
+        description="Largest share of time in which something moves there anyway, such as leaves or traffic.",
         json_schema_extra=EXACT,
     )
     company: int = Field(
         default=3,
         ge=1,
         le=50,
-        description="Other things that went down near there within a minute (traffic, dripping); more is only suspected.",
+        description="Most other things that went down near there within a minute (traffic, dripping) for an alarm.",
         json_schema_extra=EXACT,
     )
     inside: Ratio = Field(

@@ -24,6 +24,14 @@ LONGEST: Final = 160
 """Points kept of one track: over five seconds at 30 fps, more than any fall in view takes."""
 GAP: Final = 0.20
 """Seconds a track may go unseen before it ends."""
+CROWDED: Final = 150
+"""Blobs in the last pictures above which no picture may be left out where a track begins."""
+BUSY: Final = 0.25
+"""Share of active time above which no track begins: leaves. One may pass through."""
+SLOWEST: Final = 20.0
+"""Pixels per second with which a track begins at least."""
+FASTEST: Final = 3.0
+"""Picture heights per second with which one begins at most."""
 RECENT: Final = 6
 """Points that a prediction is made from."""
 
@@ -45,7 +53,7 @@ class Tracks:
         self._points = np.zeros((0, LONGEST, COLUMNS))
         self._counts = np.zeros(0, np.int64)
         self._numbers = np.zeros(0, np.int64)
-        self._recent: list[tuple[float, Table]] = []
+        self._recent: list[Table] = []
 
     def clear(self) -> None:
         """Forget every hypothesis: nothing may be followed across a gap."""
@@ -65,9 +73,10 @@ class Tracks:
             for i in np.flatnonzero(report)
         ]
         self._keep(~ended & ~full & ~self._doubles())
-        self._begin(table, used, blobs.at)
-        self._recent = [(t, b) for t, b in self._recent if blobs.at - t < GAP][-3:]
-        self._recent.append((blobs.at, table))
+        self._begin(table, used)
+        if len(table):
+            self._recent.append(table)
+        self._recent = [past for past in self._recent if blobs.at - past[0, AT] < GAP][-3:]
         return found
 
     def _keep(self, keep: NDArray[np.bool_]) -> None:
@@ -135,39 +144,51 @@ class Tracks:
         double[order[first]] = False
         return double
 
-    def _begin(self, table: Table, used: NDArray[np.bool_], at: float) -> None:
-        """New tracks from three blobs in three successive pictures that go down evenly."""
+    def _begin(self, table: Table, used: NDArray[np.bool_]) -> None:
+        """New tracks from three blobs, of this and two earlier pictures, that go down evenly.
+
+        A picture in between may have missed the object, unless there is so much about that chance would link it.
+        """
         if len(self._recent) < 2 or not len(table):
             return
-        (t1, first), (t2, second) = self._recent[-2:]
-        third = table[~used & (table[:, DUTY] < 0.25)]
-        if not len(first) or not len(second) or not len(third) or at - t1 > 2 * GAP:
+        crowded = sum(map(len, self._recent)) > CROWDED
+        past = np.concatenate(self._recent[-2:] if crowded else self._recent)
+        third = table[~used & (table[:, DUTY] < BUSY)]
+        if not len(past) or not len(third):
             return
-        d2, d1 = at - t2, t2 - t1
-        dy = third[None, :, Y] - second[:, None, Y]
-        dx = third[None, :, X] - second[:, None, X]
-        ratio = np.abs(np.log(third[None, :, AREA] / second[:, None, AREA]))
-        fits = (dy >= 20 * d2) & (dy <= 3.0 * self.height * d2) & (np.abs(dx) <= 0.8 * dy + 2) & (ratio <= 1.8)
+        wait = third[None, :, AT] - past[:, None, AT]
+        dy, dx = third[None, :, Y] - past[:, None, Y], third[None, :, X] - past[:, None, X]
+        ratio = np.abs(np.log(third[None, :, AREA] / past[:, None, AREA]))
+        fits = (dy >= SLOWEST * wait) & (dy <= FASTEST * self.height * wait)
+        fits &= (np.abs(dx) <= 0.8 * dy + 2) & (ratio <= 1.8)
         pairs = np.argwhere(fits)
         if not len(pairs):
             return
-        middle, now = second[pairs[:, 0]], third[pairs[:, 1]]
-        expect_y = middle[:, Y] - (now[:, Y] - middle[:, Y]) / d2 * d1
-        expect_x = middle[:, X] - (now[:, X] - middle[:, X]) / d2 * d1
-        off_y = first[None, :, Y] - expect_y[:, None]
-        off_x = first[None, :, X] - expect_x[:, None]
-        step = (now[:, Y] - middle[:, Y])[:, None]
-        ratio = np.abs(np.log(first[None, :, AREA] / middle[:, None, AREA]))
-        cost = np.abs(off_y) + np.abs(off_x) + ratio
-        cost[(np.abs(off_y) > 2.5 + 0.4 * step) | (np.abs(off_x) > 2.5 + 0.25 * step) | (ratio > 1.8)] = np.inf
+        if len(pairs) > MOST_TRACKS:
+            chosen = (pairs[:, 0], pairs[:, 1])
+            slant = np.abs(dx[chosen]) / (dy[chosen] + 2)
+            pairs = pairs[np.argsort(slant)[:MOST_TRACKS]]
+        middle, now = past[pairs[:, 0]], third[pairs[:, 1]]
+        pause = now[:, AT] - middle[:, AT]
+        earlier = middle[:, AT, None] - past[None, :, AT]
+        back = earlier / pause[:, None]
+        off_y = past[None, :, Y] - (middle[:, Y, None] - (now[:, Y] - middle[:, Y])[:, None] * back)
+        off_x = past[None, :, X] - (middle[:, X, None] - (now[:, X] - middle[:, X])[:, None] * back)
+        step = (now[:, Y] - middle[:, Y])[:, None] * np.maximum(back, 1)
+        ratio = np.abs(np.log(past[None, :, AREA] / middle[:, AREA, None]))
+        cost = np.abs(off_y) + np.abs(off_x) + ratio + 3 * back
+        wrong = (np.abs(off_y) > 2.5 + 0.4 * step) | (np.abs(off_x) > 2.5 + 0.25 * step) | (ratio > 1.8)
+        cost[wrong | (earlier <= 0) | (past[None, :, Y] >= middle[:, Y, None])] = np.inf
         best = cost.argmin(1)
-        chosen = np.flatnonzero(np.isfinite(cost[np.arange(len(pairs)), best]))
-        room = MOST_TRACKS - len(self._counts)
-        chosen = chosen[np.argsort(cost[chosen, best[chosen]])][: max(room, 0)]
+        found = np.flatnonzero(np.isfinite(cost[np.arange(len(pairs)), best]))
+        found = found[np.argsort(cost[found, best[found]])]
+        # One beginning for each blob of this picture: the most even.
+        _, first = np.unique(pairs[found, 1], return_index=True)
+        chosen = found[np.sort(first)][: max(MOST_TRACKS - len(self._counts), 0)]
         if not len(chosen):
             return
         points = np.zeros((len(chosen), LONGEST, COLUMNS))
-        points[:, 0], points[:, 1], points[:, 2] = first[best[chosen]], middle[chosen], now[chosen]
+        points[:, 0], points[:, 1], points[:, 2] = past[best[chosen]], middle[chosen], now[chosen]
         self._points = np.concatenate([self._points, points])
         self._counts = np.concatenate([self._counts, np.full(len(chosen), 3)])
         self._numbers = np.concatenate([self._numbers, np.arange(self._next, self._next + len(chosen))])

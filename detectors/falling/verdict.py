@@ -102,6 +102,9 @@ def _limits(f: dict[str, float], s: FallingSettings) -> list[_Limit]:
         _Limit("leaning", f["leaning"] / leaning, f"it moves {f['leaning']:.0%} sideways of its way down"),
         _Limit("wall_near", s.wall_near / max(f["wall"], 1e-3), f"gravity would put it {f['wall']:.1f} m away"),
         _Limit("wall_far", f["wall"] / s.wall_far, f"gravity would put it {f['wall']:.0f} m away: too slow"),
+        _Limit(
+            "entry", f["entry_speed"] / s.entry_speed, f"it came with {f['entry_speed']:.0f} m/s: no fall began so high"
+        ),
         _Limit("fill", s.fill / max(fill, 1e-3), f"it was seen in {fill:.0%} of the pictures"),
         _Limit("steady", (1 - steady) / (1 - s.steady) if s.steady < 1 else 1.0, "it does not go down steadily"),
         _Limit("activity", f["activity"] / s.activity, f"something moves there {f['activity']:.0%} of the time"),
@@ -124,7 +127,7 @@ def _way(f: dict[str, float]) -> str:
     return f"some {metres:.0f} m" if math.isfinite(metres) and metres < 200 else f"{f['span_share']:.0%} of the picture"
 
 
-_TOLD: Final = (
+_TOLD: Final[tuple[str, ...]] = (
     "points",
     "seconds",
     "span_share",
