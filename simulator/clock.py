@@ -11,22 +11,22 @@ class WorldClock:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        self._wall = 0.0
         self._begun = asyncio.Event()
 
     def begin(self) -> None:
         """Second zero is now. A second call changes nothing."""
         if self._began is None:
-            self._began, self._wall = time.monotonic(), time.time()
+            self._began = time.monotonic()
             self._begun.set()
+
+    @property
+    def standing(self) -> bool:
+        """Whether second zero is still to come."""
+        return self._began is None
 
     def elapsed(self) -> float:
         """Seconds since second zero; 0 before it."""
         return 0.0 if self._began is None else time.monotonic() - self._began
-
-    def wall(self, t: float) -> float:
-        """Seconds since 1970 at second t; before second zero, as if it were now."""
-        return (time.time() if self._began is None else self._wall) + t
 
     async def begun(self) -> None:
         """Wait for second zero."""

@@ -55,14 +55,14 @@ class Truth(msgspec.Struct, frozen=True):
     path: tuple[Seen, ...]
 
 
-class FloorLines(msgspec.Struct, frozen=True):
-    """`rows` by floor number: where that floor's slab (lower edge of the storey) is seen at this column.
+class FloorLine(msgspec.Struct, frozen=True):
+    """Where the slab under a floor is seen, from left to right.
 
-    Floor 1 stands on the ground; the number after the last floor is the roof's slab. Only what is in the picture.
+    Floor 1 stands on the ground; the number after the last floor is the roof's slab.
     """
 
-    column: float
-    rows: dict[int, float]
+    floor: int
+    points: tuple[Spot, ...]
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
     vanishing_row: float
     floor_height: float
-    floor_lines: tuple[FloorLines, ...]
+    floor_lines: tuple[FloorLine, ...]
     facade: tuple[Spot, ...]
 
 
@@ -79,22 +79,29 @@ def calibration(view: View) -> Calibration:
     camera, wall, building = view.camera, view.wall, view.facade
     half = building.width / 2
     lines = []
-    for share in (0.15, 0.5, 0.85):
-        column = share * (camera.columns - 1)
-        rows = {}
-        for floor in range(1, building.storeys + 2):
-            row = _row_at(view, column, (floor - 1) * building.storey)
-            if 0 <= row <= camera.rows - 1:
-                rows[floor] = round(row, 1)
-        lines.append(FloorLines(round(column, 1), rows))
+    for floor in range(1, building.storeys + 2):
+        height = (floor - 1) * building.storey
+        seen = [wall.spot(camera, share * half, height) for share in (-0.9, 0.0, 0.9)]
+        shown = [spot for spot in seen if _inside(camera, spot)]
+        if len(shown) > 1:
+            lines.append(FloorLine(floor, tuple(map(_rounded, shown))))
     corners = []
-    for s, top in ((-half, building.top), (half, building.top), (half, None), (-half, None)):
-        low = max(_lowest(view, s), 0.0)
-        spot = wall.spot(camera, s, low if top is None else top)
-        corners.append(
-            Spot(round(min(max(spot.x, 0), camera.columns - 1), 1), round(min(max(spot.y, 0), camera.rows - 1), 1))
-        )
+    for s, height in ((-half, building.top), (half, building.top), (half, 0.0), (-half, 0.0)):
+        # Along the wall's upright edge to where it leaves the picture.
+        lowest, highest = _seen_at(view, s, camera.rows - 1), _seen_at(view, s, 0)
+        spot = wall.spot(camera, s, min(max(height, lowest), highest))
+        within = Spot(min(max(spot.x, 0), camera.columns - 1), min(max(spot.y, 0), camera.rows - 1))
+        corners.append(_rounded(within))
     return Calibration(round(camera.vanishing_row, 1), building.storey, tuple(lines), tuple(corners))
+
+
+def _inside(camera: Pinhole, spot: Spot) -> bool:
+    return 0 <= spot.x <= camera.columns - 1 and 0 <= spot.y <= camera.rows - 1
+
+
+def _rounded(spot: Spot) -> Spot:
+    """To a tenth of a pixel: better than anybody clicks."""
+    return Spot(round(spot.x, 1), round(spot.y, 1))
 
 
 def truth(scene: Scene) -> Truth | None:
@@ -113,24 +120,12 @@ def truth(scene: Scene) -> Truth | None:
     return Truth(path[0].t, path[-1].t, scene.fall.floor, flight.origin_height, origin, tuple(path))
 
 
-def _row_at(view: View, column: float, h: float) -> float:
-    """The row in which a height on the wall is seen at a column: bisection along that height's line."""
-    low, high = -60.0, 60.0
+def _seen_at(view: View, s: float, row: float) -> float:
+    """The height in m on the wall's upright at s that is seen in this row."""
+    low, high = -20.0, 400.0
     for _ in range(60):
         middle = (low + high) / 2
-        if view.wall.spot(view.camera, middle, h).x < column:
-            low = middle
-        else:
-            high = middle
-    return view.wall.spot(view.camera, low, h).y
-
-
-def _lowest(view: View, s: float) -> float:
-    """The height on the wall's upright at s that is seen in the last row."""
-    low, high = -20.0, 200.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if view.wall.spot(view.camera, s, middle).y > view.camera.rows - 1:
+        if view.wall.spot(view.camera, s, middle).y > row:
             low = middle
         else:
             high = middle
