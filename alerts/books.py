@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from psycopg.types.json import Jsonb
 
-from alerts.condition import Known
+from alerts.condition import Known, momentary
 from alerts.desk import Outcome, Situation
 from alerts.escalation import Timer, What
 from alerts.incident import Step
@@ -87,10 +87,19 @@ async def situation(connection: Connection, detection: Detection) -> Situation:
             SELECT d.body -> 'path' FROM alert_detection AS m JOIN detection AS d ON d.id = m.detection AND d.at = m.at
             WHERE m.alert = a.id ORDER BY m.at LIMIT 1)
         FROM alert AS a LEFT JOIN incident AS i ON i.id = a.incident
-        WHERE a.site = %s AND a.purpose = %s AND a.condition = %s AND (a.ended_at IS NULL OR a.ended_at > %s)
+        WHERE a.site = %s AND a.purpose = %s AND (a.ended_at IS NULL OR a.ended_at > %s)
+          AND (a.condition = %s OR (%s AND a.subject = %s AND a.kind = %s))
         ORDER BY a.began_at DESC LIMIT 50
         """,
-        (detection.site, detection.purpose, detection.condition, detection.start - timedelta(seconds=REMEMBERED)),
+        (
+            detection.site,
+            detection.purpose,
+            detection.start - timedelta(seconds=REMEMBERED),
+            detection.condition,
+            momentary(detection),
+            detection.subject,
+            detection.kind,
+        ),
     )
     known = []
     for body, state, updated_at, path in await cursor.fetchall():

@@ -46,12 +46,12 @@ class Known(msgspec.Struct, frozen=True):
 def settle(detection: Detection, known: Iterable[Known], settings: AlertSettings) -> Change | None:
     """What this detection begins, changes or ends. None when it says nothing new at all.
 
-    `known` are the alerts of the same site and purpose that are open, or of momentary kinds and ended recently.
+    `known` are the alerts of this condition that are open or ended lately; for a fall, those of its camera.
     """
     mine = [k for k in known if k.alert.purpose == detection.purpose]
     if detection.status == "clear":
         return _end(detection, mine)
-    if detection.path and detection.kind == "falling_object":
+    if momentary(detection):
         return _fall(detection, mine, settings)
     for entry in mine:
         if entry.alert.condition == detection.condition and entry.alert.ended_at is None:
@@ -59,9 +59,13 @@ def settle(detection: Detection, known: Iterable[Known], settings: AlertSettings
     return Change(begin(detection), "began", detection.reason)
 
 
+def momentary(detection: Detection) -> bool:
+    """Whether this is over when it is seen: a fall, which no later message clears."""
+    return detection.kind == "falling_object" and detection.level != "fault" and detection.status != "clear"
+
+
 def begin(detection: Detection) -> Alert:
     """A new alert from the detection that opened it."""
-    momentary = bool(detection.path) and detection.kind == "falling_object"
     return Alert(
         id=derived("alert", detection.id),
         site=detection.site,
@@ -72,7 +76,7 @@ def begin(detection: Detection) -> Alert:
         subject=detection.subject,
         place=detection.place,
         began_at=detection.start,
-        ended_at=max(detection.start, detection.end) if momentary else None,
+        ended_at=max(detection.start, detection.end) if momentary(detection) else None,
         status="suspected" if detection.status == "suspected" else "alarm",
         confidence=detection.confidence,
         reason=detection.reason,
@@ -127,8 +131,9 @@ def _fall(detection: Detection, known: list[Known], settings: AlertSettings) -> 
     # A worker that died and replayed claims the same fall again, a little differently. A second object is another
     # path or another time, and never swallowed.
     for entry in known:
-        if entry.alert.condition == detection.condition and same_fall(detection, entry, settings):
-            return _merged(detection, entry.alert)
+        alert = entry.alert
+        if (alert.kind, alert.subject) == (detection.kind, detection.subject) and same_fall(detection, entry, settings):
+            return _merged(detection, alert)
     return Change(begin(detection), "began", detection.reason)
 
 
@@ -138,7 +143,7 @@ def same_fall(detection: Detection, entry: Known, settings: AlertSettings) -> bo
     ended = alert.ended_at or alert.at
     if (detection.start - ended).total_seconds() > slack or (alert.began_at - detection.end).total_seconds() > slack:
         return False
-    if not entry.path:
+    if not entry.path or not detection.path:
         return True
     return apart(detection.path, entry.path) <= settings.merge_pixels
 

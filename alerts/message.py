@@ -178,6 +178,7 @@ class Message(msgspec.Struct, frozen=True):
     purpose: str
     mention: str = ""
     """The phone number to call by name in a group chat; empty where nobody is."""
+    language: str = "zh"
 
 
 def mark(purpose: str, language: str) -> str:
@@ -228,7 +229,7 @@ def compose(incident: Incident, news: str, who: str, mention: str, frame: Frame)
     if who:
         lines.append(f"{texts['to']}: {who}")
     there = link(frame.page, incident.id)
-    return Message(head, tuple(lines), there, incident.priority, incident.purpose, mention)
+    return Message(head, tuple(lines), there, incident.priority, incident.purpose, mention, language)
 
 
 def link(page: str, incident: str) -> str:

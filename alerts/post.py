@@ -23,9 +23,9 @@ PEER: Final = "12345"
 async def enact(
     connection: Connection, outcome: Outcome, incident: Incident | None, desk: Desk, page: str, now: datetime
 ) -> Outcome:
-    """Write an outcome. `incident` is the one it is about where the outcome does not change it; `page` the page's address.
+    """Write an outcome and give it back with its incidents numbered.
 
-    Gives the outcome back with its incidents numbered.
+    `incident` is the one it is about where the outcome does not change it; `page` is the page's address.
     """
     zone = ZoneInfo(desk.city.zone)
     outcome = await books.numbered(connection, outcome, now, zone)
@@ -55,6 +55,7 @@ def told(note: Notification, incident: Incident, desk: Desk, page: str, now: dat
         priority=incident.priority,
         body={
             "person": note.person,
+            "name": note.name,
             "message": msgspec.to_builtins(message),
             "notification": msgspec.to_builtins(note),
         },

@@ -1,11 +1,11 @@
-"""Sends what was promised to people's phones: urgent ones first, at each robot's pace, until it was taken or refused."""
+"""Sends what was promised to people's phones: urgent ones first, at each robot's pace, until taken or refused."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import httpx
 import msgspec
@@ -49,42 +49,43 @@ class Sender:
 
     async def round(self, busy: Sequence[str] = ()) -> dict[str, list[Row]]:
         """Claim what is due, by robot; the most urgent first. Robots in `busy` are left alone."""
-        rows = await outbox.claim(self._store, tuple(CHANNELS), self._worker, self._clock(), limit=50, without=busy)
+        rows = await outbox.claim(self._store, tuple(CHANNELS), self._worker, self._clock(), without=busy)
         by_robot: dict[str, list[Row]] = {}
         for row in rows:
             by_robot.setdefault(row.recipient, []).append(row)
         return by_robot
 
     async def deliver(self, robot: str, rows: Sequence[Row]) -> None:
-        """Send one robot's rows, one after the other; many less urgent ones as one."""
-        urgent = [row for row in rows if row.priority <= RINGING]
+        """Send one robot's rows, one after the other; many less urgent ones as one. After a failure the rest waits."""
         lesser = [row for row in rows if row.priority > RINGING]
-        for row in urgent:
-            await self._send(robot, [row])
-        if len(lesser) >= DIGEST_FROM:
-            await self._send(robot, lesser)
-        else:
-            for row in lesser:
-                await self._send(robot, [row])
+        heaps = [[row] for row in rows if row.priority <= RINGING]
+        heaps += [lesser] if len(lesser) >= DIGEST_FROM else [[row] for row in lesser]
+        for index, heap in enumerate(heaps):
+            if not await self._send(robot, heap):
+                for row in (row for rest in heaps[index + 1 :] for row in rest):
+                    await outbox.later(self._store, row, outbox.pause(0), "behind one that failed", self._clock())
+                return
 
-    async def _send(self, robot: str, rows: Sequence[Row]) -> None:
+    async def _send(self, robot: str, rows: Sequence[Row]) -> bool:
+        """Whether the robot answered, be it with a refusal."""
         first, now = rows[0], self._clock()
         address = self._robots.get(robot)
         channel = CHANNELS.get(first.channel)
         if address is None or channel is None or address.kind != first.channel:
             await self._settle(rows, Answer("refused", f"no {first.channel} robot named {robot}"))
-            return
+            return True
         pace = self._paces.setdefault(robot, Pace(channel.per_minute))
         wait = pace.wait(now.timestamp(), first.priority <= RINGING)
         if wait > 0:
             for row in rows:
                 await outbox.later(self._store, row, wait, "waiting for the robot's pace", now)
-            return
+            return True
         pace.sent(now.timestamp())
         answer = await self._post(channel, address, digest(rows))
         if answer.limited:
             pace.too_fast(now.timestamp(), answer.wait)
         await self._settle(rows, answer)
+        return answer.outcome != "later"
 
     async def _post(self, channel: Channel, address: Address, message: Message) -> Answer:
         request = channel.request(address, message, self._clock().timestamp())
@@ -108,7 +109,7 @@ class Sender:
                 await outbox.settle(self._store, row, "merged" if index else "sent", answer.text, now)
                 outcome = "accepted"
             else:
-                state = "dead" if answer.outcome == "later" else "refused"
+                state: Literal["dead", "refused"] = "dead" if answer.outcome == "later" else "refused"
                 await outbox.settle(self._store, row, state, answer.text, now)
                 outcome = state
                 log.warning("message_refused", channel=row.channel, robot=row.recipient, answer=answer.text)
@@ -121,7 +122,7 @@ def digest(rows: Sequence[Row]) -> Message:
     if len(messages) == 1:
         return messages[0]
     first, others = messages[0], messages[1:]
-    more = TEXTS["zh"]["digest"].format(n=len(others))
+    more = TEXTS[first.language]["digest"].format(n=len(others))
     return msgspec.structs.replace(first, lines=(*first.lines, more, *(message.title for message in others)))
 
 
@@ -143,7 +144,7 @@ async def run(sender: Sender, wake: asyncio.Event, beat: Callable[[], None]) -> 
                 busy[robot] = asyncio.create_task(sender.deliver(robot, rows))
                 busy[robot].add_done_callback(lambda _: wake.set())
             if not found:
-                await _wait(wake, 0.5)
+                await woken(wake, 0.5)
     finally:
         for task in busy.values():
             task.cancel()
@@ -159,7 +160,8 @@ def _finish(task: asyncio.Task[None]) -> None:
         raise error
 
 
-async def _wait(wake: asyncio.Event, seconds: float) -> None:
+async def woken(wake: asyncio.Event, seconds: float) -> None:
+    """Wait until somebody wakes us, or until `seconds` have passed."""
     try:
         async with asyncio.timeout(seconds):
             await wake.wait()

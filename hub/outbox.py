@@ -181,6 +181,14 @@ async def claim(
     return [Row(**dict(zip(names, row[:12], strict=True))) for row in found]
 
 
+async def release(store: Store, worker: str) -> None:
+    """What an earlier life of this worker had claimed when it died is free again, without waiting for the claim's end."""
+    async with store.transaction() as connection:
+        await connection.execute(
+            "UPDATE outbox SET claimed_until = NULL WHERE claimed_by = %s AND state = 'waiting'", (worker,)
+        )
+
+
 async def freeze(store: Store, row: str, text: str) -> str:
     """Keep what is about to be sent under this id; the text that was kept first, which is what must be sent."""
     async with store.transaction() as connection:

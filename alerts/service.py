@@ -1,0 +1,129 @@
+"""The alerts role: routes, insists, tells, and cuts the evidence, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import structlog
+
+from alerts import router as routing
+from alerts import sender as sending
+from alerts import timers as clocks
+from alerts.channels import Address
+from alerts.desk import Desk
+from alerts.policy import AlertSettings
+from hub import metrics, outbox
+from hub.bus import Bus
+from hub.errors import TransientError
+from hub.inflight import Inflight
+from hub.progress import Progress
+from hub.redact import redact
+from hub.service import Loop
+from hub.settings.revision import Revision, Settings
+from hub.store import Store
+
+log = structlog.get_logger()
+
+SECTION = "alerts"
+IDLE = 0.5
+"""Seconds at most between two looks for what is due."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this process stands. `worker` is the same after a restart; `page` is the control room's address."""
+
+    worker: str
+    page: str
+    robots: Mapping[str, Address]
+
+
+class Desks:
+    """The desk of the revision in force; made anew only when that changes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._revision: Revision | None = None
+        self._desk: Desk | None = None
+
+    def __call__(self) -> Desk:
+        """The desk for the next decision."""
+        revision = self._settings.current
+        if self._desk is None or revision is not self._revision:
+            self._revision, self._desk = revision, desk_of(revision)
+        return self._desk
+
+
+def desk_of(revision: Revision) -> Desk:
+    """The desk that decides by this revision."""
+    city, tuning = revision.city, revision.tuning
+
+    def policy(subject: str, kind: str, place: str) -> AlertSettings:
+        registered = city.device(subject) or city.camera(subject)
+        return tuning.of(SECTION, AlertSettings, subject, "" if registered else kind, place)
+
+    return Desk(city, policy)
+
+
+async def run(bus: Bus, store: Store, settings: Settings, place: Place, progress: Progress, inflight: Inflight) -> None:
+    """Serve until cancelled."""
+    desks = Desks(settings)
+    records, messages = asyncio.Event(), asyncio.Event()
+
+    def news() -> None:
+        records.set()
+        messages.set()
+
+    await _release(store, place.worker)
+    router = routing.Router(store, desks, place.page, news=news)
+    timers = clocks.Timers(store, desks, place.page, news=news)
+    loop = Loop(bus, routing.TOPICS, routing.GROUP, progress.beat("router"), inflight)
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.TaskGroup() as tasks:
+        sender = sending.Sender(store, client, place.robots, place.worker)
+        tasks.create_task(loop.run(router.handle))
+        tasks.create_task(forwarding(store, bus, records, progress.beat("forward")))
+        tasks.create_task(ticking(timers, store, progress.beat("timers")))
+        tasks.create_task(sending.run(sender, messages, progress.beat("sender")))
+
+
+async def _release(store: Store, worker: str) -> None:
+    while True:
+        try:
+            await outbox.release(store, worker)
+        except TransientError as error:
+            log.warning("waiting", loop="alerts", error=redact(str(error)))
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
+async def forwarding(store: Store, bus: Bus, wake: asyncio.Event, beat: Callable[[], None]) -> None:
+    """Publish what was committed, at once when `wake` says so."""
+    while True:
+        beat()
+        wake.clear()
+        try:
+            sent = await outbox.forward(store, bus)
+            for channel, count in (await outbox.waiting(store)).items() if not sent else ():
+                metrics.OUTBOX_WAITING.labels(channel).set(count)
+        except TransientError as error:
+            log.warning("waiting", loop="forward", error=redact(str(error)))
+            sent = 0
+        if not sent:
+            await sending.woken(wake, IDLE)
+
+
+async def ticking(timers: clocks.Timers, store: Store, beat: Callable[[], None]) -> None:
+    """Fire timers when they are due."""
+    while True:
+        beat()
+        wait = IDLE
+        try:
+            await timers.fire()
+            wait = max(0.02, await clocks.next_due(store, datetime.now(UTC), IDLE))
+        except TransientError as error:
+            log.warning("waiting", loop="timers", error=redact(str(error)))
+        await asyncio.sleep(wait)

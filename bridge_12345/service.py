@@ -1,0 +1,93 @@
+"""The bridge role: orders out to the hotline, its answers in, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import structlog
+import uvicorn
+
+from bridge_12345.inward import Inward, application
+from bridge_12345.outward import Outward, Peer
+from hub import outbox
+from hub.bus import Bus
+from hub.errors import ConfigError, TransientError
+from hub.progress import Progress
+from hub.redact import redact
+from hub.store import Store
+
+log = structlog.get_logger()
+
+IDLE = 0.3
+"""Seconds between two looks for promises to the hotline."""
+
+
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the hotline's callbacks come in. `certificate` and `key` are PEM files; None for plain http."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program that it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(bus: Bus, store: Store, peer: Peer, door: Door, worker: str, progress: Progress) -> None:
+    """Serve until cancelled. Raises ConfigError when the port can't be had."""
+    inward = Inward(bus, store, peer.secret)
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_posting(Outward(store, client, peer, worker), store, bus, worker, progress))
+        tasks.create_task(_listening(inward, door))
+
+
+async def _posting(outward: Outward, store: Store, bus: Bus, worker: str, progress: Progress) -> None:
+    beat, released = progress.beat("outward"), False
+    while True:
+        beat()
+        sent = 0
+        try:
+            if not released:
+                await outbox.release(store, worker)
+                released = True
+            sent = await outward.round()
+            if sent:
+                # The receipts, without waiting for the other role to publish them.
+                await outbox.forward(store, bus)
+        except TransientError as error:
+            log.warning("waiting", loop="bridge", error=redact(str(error)))
+        if not sent:
+            await asyncio.sleep(IDLE)
+
+
+async def _listening(inward: Inward, door: Door) -> None:
+    config = uvicorn.Config(
+        application(inward),
+        host=door.host,
+        port=door.port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=str(door.certificate) if door.certificate else None,
+        ssl_keyfile=str(door.key) if door.key else None,
+    )
+    server = _Server(config)
+    try:
+        await server.serve()
+    except SystemExit as error:
+        raise ConfigError(f"bridge: port {door.port} on {door.host} is taken; choose another 'bridge.port'") from error
+    finally:
+        server.should_exit = True
+    raise ConfigError(f"bridge: the door on {door.host}:{door.port} could not be kept open")
