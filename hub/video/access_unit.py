@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hub.errors import TransientError
+from hub.video.lost import Lost
 
 H264: Final = "h264"
 HEVC: Final = "hevc"
@@ -72,7 +72,8 @@ def speaks_another_codec(data: bytes, codec: str) -> bool:
     """Whether an access unit can only be the other codec's: nothing raises when a camera is switched over.
 
     An H.265 parameter set begins with 0x40, 0x42 or 0x44 and then 0x01, which no camera's H.264 does (types 0, 2
-    and 4 of its extended profile); an H.264 header of type 5, 7 or 9 would name a layer above 31 in H.265.
+    and 4 of its extended profile). An H.264 header of an odd type would name a layer above 31 in H.265, and a
+    supplementary one (6, then what it is about) a frame of a temporal layer that can't be, or that no camera has.
     """
     start = data.find(_START)
     if start < 0 or start + 4 >= len(data):
@@ -80,7 +81,7 @@ def speaks_another_codec(data: bytes, codec: str) -> bool:
     first, second = data[start + 3], data[start + 4]
     if codec == H264:
         return first in (0x40, 0x42, 0x44) and second == 0x01
-    return bool(first & 1) and first & 0x1F in (5, 7, 9)
+    return bool(first & 1) or (first == 0x06 and second in (0x00, 0x01, 0x05, 0x06))
 
 
 class ParameterSets:
@@ -96,10 +97,10 @@ class ParameterSets:
     def complete(self, data: bytes, key: bool) -> bytes:
         """The access unit, with all its parameter sets when it is a key frame.
 
-        Raises TransientError when the camera now speaks another codec: connect again and ask.
+        Raises Lost when the camera now speaks another codec: connect again and ask.
         """
         if speaks_another_codec(data, self.codec):
-            raise TransientError(f"the camera no longer speaks {self.codec}")
+            raise Lost("codec", f"the camera no longer speaks {self.codec}")
         own, after_delimiter = self._find(data)
         self._known.update(own)
         wanted = GRAMMARS[self.codec].parameter_sets

@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from hub.errors import TransientError
 from hub.model import LIVE, Packet, VideoChunk, utc
+from hub.video.lost import Lost
 from hub.video.timestamps import Whole
 
 CHUNK_SECONDS: Final = 0.2
@@ -61,7 +61,7 @@ class Chunker:
     def push(self, packet: Whole, epoch: float, clock: Literal["device", "hub"] = "hub") -> list[VideoChunk]:
         """The chunks that this packet closes, at most two.
 
-        Raises TransientError when the key frames have stopped: connect again.
+        Raises Lost when the key frames have stopped: connect again.
         """
         self._watch(packet)
         if len(packet.data) > PACKET_BYTES:
@@ -118,4 +118,4 @@ class Chunker:
         since = (packet.dts - (self._begun if self._last_key is None else self._last_key)) * self.session.tick
         gop = self._longest_gop * self.session.tick
         if since > (max(PATIENCE, 2 * gop) if gop else FIRST_PATIENCE):
-            raise TransientError(f"no key frame for {since:.0f} s")
+            raise Lost("no_key_frame", f"no key frame for {since:.0f} s")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from hub.errors import TransientError
+from hub.video.lost import Lost
 
 SETTLING: Final = 10.0
 """Seconds in which a new session is corrected quickly: no detector trusts its first seconds yet."""
@@ -40,11 +40,11 @@ class Clock:
     def follow(self, offset: float, arrived: float, wall: float | None = None) -> float:
         """The epoch after one more packet: `offset` is its pts in seconds, `arrived` and `wall` since 1970.
 
-        Raises TransientError when a clock has jumped: a new session finds its own epoch.
+        Raises Lost when a clock has jumped: a new session finds its own epoch.
         """
         late = arrived - (self.epoch + offset)
         if late < -EARLY or late > LATE:
-            raise TransientError(f"a clock jumped: a packet came {late:.1f} s after its instant")
+            raise Lost("clock", f"a clock jumped: a packet came {late:.1f} s after its instant")
         if self._begun is None:
             self._begun = self._last = arrived
             self._window_ends = arrived + WINDOW

@@ -18,7 +18,7 @@ BURST_PACKETS: Final = 250
 
 
 def live(source: Source, camera: str, site: str, purpose: str = LIVE) -> Iterator[VideoChunk]:
-    """The chunks of a camera from connecting until it is lost, which raises TransientError."""
+    """The chunks of a camera from connecting until it is lost, which raises Lost."""
     stamps = Timestamps(source.step)
     burst: list[Whole] = []
     recorder: _Recorder | None = None

@@ -15,13 +15,16 @@ from av.container import InputContainer
 from av.packet import Packet as AvPacket
 from av.video.stream import VideoStream
 
-from hub.errors import TransientError
 from hub.redact import redact
 from hub.video.access_unit import CODECS, ParameterSets
+from hub.video.lost import Lost, Reason
 from hub.video.timestamps import Timed
 
 OPEN_SECONDS: Final = 5.0
 READ_SECONDS: Final = 5.0
+SOCKET_SECONDS: Final = 2.5
+"""FFmpeg's limit for one silence on the socket. At the first it gives out the picture it still held, only at the
+second an error: a camera that freezes is noticed after twice this time."""
 
 _FILTERS: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _NETWORK: Final = ("rtsp:", "rtsps:", "rtp:", "http:", "https:", "srt:", "udp:", "tcp:")
@@ -36,24 +39,29 @@ class Source:
     """
 
     def __init__(self, address: str, *, transport: str = "tcp", clock: Callable[[], float] = time.time) -> None:
-        """Raises TransientError, without the address's password, when there is nothing to read there."""
+        """Raises Lost, without the address's password, when there is nothing to read there."""
         self.address = redact(address)
         self._secret = address
         self._clock = clock
         self.live = address.startswith(_NETWORK)
-        # Little probing: the picture's size is the decoder's business, and what is probed arrives late.
-        options = {"rtsp_transport": transport, "fflags": "nobuffer", "analyzeduration": "500000"}
+        # Little probing: the picture's size is the decoder's business, and what is probed arrives late. Never
+        # "nobuffer": it throws away what was probed, the first key frame with it.
+        options = {
+            "rtsp_transport": transport,
+            "analyzeduration": "500000",
+            "timeout": str(round(SOCKET_SECONDS * 1e6)),
+        }
         try:
             self._container = _open(address, options if self.live else {})
         except _UNUSABLE as error:
-            raise TransientError(self._words(error)) from None
+            raise self._lost(error) from None
         try:
             self._stream = _video(self._container)
             self._prepare()
         except _UNUSABLE as error:
             self._container.close()
-            raise TransientError(self._words(error)) from None
-        except TransientError:
+            raise self._lost(error) from None
+        except Lost:
             self._container.close()
             raise
 
@@ -61,7 +69,7 @@ class Source:
         context = self._stream.codec_context
         self.codec = context.name
         if self.codec not in CODECS:
-            raise TransientError(f"{self.address}: its video is {self.codec}; only H.264 and H.265 are read")
+            raise Lost("codec", f"{self.address}: its video is {self.codec}; only H.264 and H.265 are read")
         base = self._stream.time_base
         assert base is not None, "FFmpeg gives every demuxed stream a time base"
         self.num, self.den = base.numerator, base.denominator
@@ -90,7 +98,7 @@ class Source:
     def __iter__(self) -> Iterator[Timed]:
         """Packets in decode order: Annex B, key frames with their parameter sets.
 
-        A film ends; a camera that stops sending, hangs up or changes its codec raises TransientError.
+        A film ends; a camera that stops sending, hangs up or changes its codec raises Lost.
         """
         try:
             for packet in self._container.demux(self._stream):
@@ -103,9 +111,9 @@ class Source:
                     for filtered in self._filter.filter(packet):
                         yield self._timed(filtered, arrived)
         except _UNUSABLE as error:
-            raise TransientError(self._words(error)) from None
+            raise self._lost(error) from None
         if self.live:
-            raise TransientError(f"{self.address}: hung up")
+            raise Lost("hung_up", f"{self.address}: hung up")
 
     def _timed(self, packet: AvPacket[Any], arrived: float) -> Timed:
         wall = None
@@ -115,11 +123,14 @@ class Source:
         data = self._sets.complete(bytes(packet), key)
         return Timed(data=data, pts=packet.pts, dts=packet.dts, key=key, arrived=arrived, wall=wall)
 
-    def _words(self, error: BaseException) -> str:
-        # FFmpeg's texts quote the address as it was given, password and all.
-        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        text = redact(str(text).replace(self._secret, self.address))
-        return f"{self.address}: {text or type(error).__name__}"
+    def _lost(self, error: BaseException) -> Lost:
+        # FFmpeg's texts quote the address as it was given, password and all; so its error is never the cause either.
+        if isinstance(error, av.error.ExitError | TimeoutError):
+            return Lost("silent", f"{self.address}: no answer in time")
+        text = error.strerror if isinstance(error, OSError | av.error.FFmpegError) and error.strerror else str(error)
+        text = redact(str(text).replace(self._secret, self.address)) or type(error).__name__
+        reason: Reason = "unreadable" if isinstance(error, ValueError) else "unreachable"
+        return Lost(reason, f"{self.address}: {text}")
 
 
 def _open(address: str, options: dict[str, str]) -> InputContainer:

@@ -11,10 +11,12 @@ from typing import Final
 
 import msgspec
 
-from hub.errors import TransientError
+from hub.video.lost import Lost
 
 REORDER: Final = 16
 """The most frames that H.264 and H.265 let a decoder hold back (max_num_reorder_frames)."""
+ENOUGH: Final = 6
+"""So many timed packets show how a camera reorders: with more than three B-frames in a row none has been met."""
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -54,14 +56,15 @@ class Timestamps:
     def push(self, packet: Timed) -> list[Whole]:
         """What can go on now that this packet is known: nothing, it, or it and those held before it.
 
-        Raises TransientError when decode times run backwards: connect again.
+        Raises Lost when decode times run backwards: connect again.
         """
         if self._held is None:
             return [self._follow(packet)]
         self._held.append(packet)
         timed = sum(1 for held in self._held if held.pts is not None and held.dts is not None)
-        whole = len(self._held)
-        if timed == whole or (timed and whole - timed <= timed) or whole > 2 * REORDER:
+        unseen = any(held.pts is None for held in self._held)
+        # Who comes before all others is known only when those that overtake in showing have come too.
+        if timed >= (ENOUGH if unseen else 1) or len(self._held) >= 2 * REORDER:
             return self.flush()
         return []
 
@@ -82,7 +85,7 @@ class Timestamps:
             dts = dts if pts is None else max(self._last + 1, min(dts, pts))
         elif dts <= self._last:
             if self._last - dts >= self.step:
-                raise TransientError(f"decode times ran back by {self._last - dts} ticks")
+                raise Lost("clock", f"decode times ran back by {self._last - dts} ticks")
             dts = self._last + 1
         self._last = dts
         return Whole(
