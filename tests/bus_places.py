@@ -116,8 +116,8 @@ async def take_until(
 async def held_by(members: Sequence[Subscription], counts: Sequence[int], seconds: float = 30.0) -> None:
     """Let the members take until they hold that many partitions each; records that come are not acknowledged."""
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
-    while [len(member.assignment.partitions) for member in members] != list(counts):
-        assert datetime.now(UTC) < deadline, f"{[len(m.assignment.partitions) for m in members]} is not {list(counts)}"
+    while (held := sorted(len(member.assignment.partitions) for member in members)) != sorted(counts):
+        assert datetime.now(UTC) < deadline, f"{held} is not {sorted(counts)}"
         for member in members:
             await member.take(wait=0.05)
 

@@ -40,11 +40,22 @@ def _now_utc() -> datetime:
 
 
 class EmbeddedBus:
-    """`session` (seconds) is how long a member may make no progress before its partitions go to others."""
+    """`session` (seconds) is how long a member may make no progress before its partitions go to others.
 
-    def __init__(self, directory: Path, *, session: float = 10.0, now: Callable[[], datetime] = _now_utc) -> None:
+    `monotonic` measures sessions, by one clock for all processes; `now` stamps records.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        session: float = 10.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now_utc,
+    ) -> None:
         self._directory = directory
         self._session = session
+        self._monotonic = monotonic
         self._now = now
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="bus")
         self._lock = threading.Lock()
@@ -85,7 +96,9 @@ class EmbeddedBus:
     ) -> AsyncIterator[Subscription]:
         """See Bus."""
         leases = await self._run(self._groups)
-        subscription = _EmbeddedSubscription(self._path, leases, topics, group, start, self._session)
+        records = _Records(self._path)
+        member = Member(records, leases, group, topics, start, self._session, self._monotonic)
+        subscription = _EmbeddedSubscription(member, records)
         self._waiting.add(subscription.news)
         try:
             await subscription.enter()
@@ -147,19 +160,11 @@ class EmbeddedBus:
 class _EmbeddedSubscription:
     """A member with its own connections and two threads: one waits for records, the other acknowledges meanwhile."""
 
-    def __init__(
-        self,
-        path: Callable[[Topic[Any]], Path],
-        leases: Leases,
-        topics: Sequence[Topic[Any]],
-        group: str,
-        start: Literal["earliest", "latest"],
-        session: float,
-    ) -> None:
+    def __init__(self, member: Member, records: _Records) -> None:
         self.news = threading.Event()
-        self._records = _Records(path)
-        self._member = Member(self._records, leases, group, topics, start, session, time.monotonic)
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"bus-{group}")
+        self._member = member
+        self._records = records
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="bus-member")
         self._taking = asyncio.Lock()
         self._entered = False
         self._hurry = False

@@ -35,8 +35,12 @@ def told(path: Path) -> Iterator[None]:
         if code in _WORLD:
             raise TransientError(f"{path}: {error}") from error
         if code in _DAMAGE:
-            raise HubError(f"{path} is damaged ({error}); move it aside and the hub starts a new one") from error
+            raise _damaged(path, str(error)) from error
         raise
+
+
+def _damaged(path: Path, how: str) -> HubError:
+    return HubError(f"{path} is damaged ({how}); move it aside and the hub starts a new one")
 
 
 def opened(path: Path, schema: str, *, full: bool, page_bytes: int = 4096) -> sqlite3.Connection:
@@ -53,10 +57,13 @@ def opened(path: Path, schema: str, *, full: bool, page_bytes: int = 4096) -> sq
             connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
             connection.execute("PRAGMA secure_delete=OFF")  # Debian's default overwrites each deleted page with zeros
             connection.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         except sqlite3.Error:
             connection.close()
             raise
+    if not tables:
+        connection.close()
+        raise _damaged(path, "it is empty")
     return connection
 
 
@@ -72,6 +79,11 @@ def _make(path: Path, schema: str, page_bytes: int) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(schema)
         os.link(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name too must outlive a power cut
+        finally:
+            os.close(folder)
     except FileExistsError:
         return
     finally:

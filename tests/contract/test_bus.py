@@ -117,7 +117,7 @@ async def test_the_committed_offset_is_the_lowest_not_acknowledged(place: Place)
 async def test_three_members_keep_one_key_of_linked_topics_together(place: Place) -> None:
     async with place.open() as bus, contextlib.AsyncExitStack() as stack:
         members = [await stack.enter_async_context(bus.subscribe([READINGS, DETECTIONS], "g")) for _ in range(3)]
-        await held_by(members, [12, 10, 10]) if members else None
+        await held_by(members, [12, 10, 10])
         for member in members:
             numbers = {
                 topic: {p for t, p in member.assignment.partitions if t == topic}
