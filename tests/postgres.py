@@ -47,7 +47,7 @@ class Server(msgspec.Struct, frozen=True):
     admin: str
     template: str = ""
 
-    def create(self, name: str, template: str = "template1") -> str:
+    def create(self, name: str, template: str = "template0") -> str:
         """Make a database; its DSN."""
         query = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with psycopg.connect(self.admin, autocommit=True) as connection:

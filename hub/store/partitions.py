@@ -26,12 +26,12 @@ PACKED_AFTER_DAYS: Final = 3
 """TimescaleDB compresses what is older: late enough that hardly any record still arrives for that day."""
 
 _LOCK: Final = 0x50_72_6F_70_44_61_79  # "PropDay"; one round at a time
-_PATIENCE: Final = "3s"
-# How long a round may wait for a table. Whoever comes after a waiting ACCESS EXCLUSIVE lock waits behind it, alarms
-# too: better to leave that day for the next round.
-
 _SEGMENTS: Final = {"reading": "device, metric", "detection": "site", "candidate": "detector, subject"}
 """By what columns TimescaleDB packs rows together: what the queries ask for by equality."""
+
+
+_Act = Callable[[AsyncConnection[Any], str, date], Awaitable[list[str]]]
+# Something done to a table for a day, or up to an instant; the names of what it made or dropped.
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -56,58 +56,65 @@ class Upkeep(msgspec.Struct, frozen=True):
     strays: int = 0
 
 
-async def keep(store: Store, now: datetime, retention: Retention | None = None) -> Upkeep:
+async def keep(store: Store, now: datetime, retention: Retention | None = None, *, patience: float = 3.0) -> Upkeep:
     """Make the coming days' partitions and drop those whose time is over. Meant for the start and every hour after.
 
-    Safe from several processes at once. Raises TransientError.
+    `patience`: seconds to wait for a table that is in use. Whoever comes after a lock that waits must wait behind it,
+    alarms too: better to leave the rest for the next round. Safe from several processes at once. Raises TransientError.
     """
     kept: dict[str, float] = msgspec.structs.asdict(retention or Retention())
     async with store.connection() as connection:
-        row = await (
-            await connection.execute("SELECT relkind FROM pg_class WHERE oid = 'reading'::regclass")
-        ).fetchone()
-        if row is None or row[0] not in ("p", b"p"):
-            return await _keep_chunks(connection, kept, now)
-    return await _keep_partitions(store, kept, now.astimezone(UTC))
+        rows = await connection.execute("SELECT relkind::text FROM pg_class WHERE oid = 'reading'::regclass")
+        partitioned = await rows.fetchone() == ("p",)
+    turns, now = _Turns(store, patience), now.astimezone(UTC)
+    return await (_keep_partitions if partitioned else _keep_chunks)(turns, kept, now)
 
 
-async def _keep_partitions(store: Store, kept: dict[str, float], now: datetime) -> Upkeep:
+class _Turns:
+    """Does one thing to one table at a time, waiting no longer than `patience` seconds for whoever uses it."""
+
+    def __init__(self, store: Store, patience: float) -> None:
+        self.store = store
+        self.busy: list[str] = []
+        self._patience = f"{round(patience * 1000)}ms"
+
+    async def take(self, act: _Act, table: str, when: date) -> list[str] | None:
+        """What `act` did, by name; None, and a note of it, when others held the table too long."""
+        try:
+            async with self.store.transaction() as connection:
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                await connection.execute("SELECT set_config('lock_timeout', %s, true)", (self._patience,))
+                return await act(connection, table, when)
+        except TransientError as error:
+            if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+                raise
+        self.busy.append(_name(table, when))
+        return None
+
+
+async def _keep_partitions(turns: _Turns, kept: dict[str, float], now: datetime) -> Upkeep:
     made: list[str] = []
     dropped: list[str] = []
-    busy: list[str] = []
     strays = 0
     for table, days in kept.items():
         oldest = now - timedelta(days=days)
-        existing = await _existing(store, table)
-        for day in (now.date() + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)):
-            if day not in existing:
-                (made if await _done(store, _make, table, day) else busy).append(_name(table, day))
-        for day in sorted(existing):
-            if day < oldest.date():  # a day whose last instant is before `oldest`
-                (dropped if await _done(store, _drop, table, day) else busy).append(_name(table, day))
-        async with store.connection() as connection:
+        existing = await _existing(turns.store, table)
+        coming = {now.date() + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)}
+        over = {day for day in existing if day < oldest.date()}  # the last instant of such a day is before `oldest`
+        plan: list[tuple[_Act, set[date], list[str]]] = [(_make, coming - existing, made), (_drop, over, dropped)]
+        for act, due, done in plan:
+            for day in sorted(due):
+                names = await turns.take(act, table, day)
+                if names is None:
+                    break  # what is in use for one day is in use for the next
+                done.extend(names)
+        async with turns.store.connection() as connection:
             query = sql.SQL("DELETE FROM {} WHERE at < %s").format(sql.Identifier(f"{table}_default"))
             strays += (await connection.execute(query, (oldest,))).rowcount
-    return Upkeep("native", tuple(made), tuple(dropped), tuple(busy), strays)
+    return Upkeep("native", tuple(made), tuple(dropped), tuple(turns.busy), strays)
 
 
-async def _done(
-    store: Store, act: Callable[[AsyncConnection[Any], str, date], Awaitable[None]], table: str, day: date
-) -> bool:
-    """Whether `act` could have the tables it needs within _PATIENCE."""
-    try:
-        async with store.transaction() as connection:
-            await connection.execute("SELECT set_config('lock_timeout', %s, true)", (_PATIENCE,))
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            await act(connection, table, day)
-    except TransientError as error:
-        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
-            return False
-        raise
-    return True
-
-
-async def _make(connection: AsyncConnection[Any], table: str, day: date) -> None:
+async def _make(connection: AsyncConnection[Any], table: str, day: date) -> list[str]:
     """Build the partition beside the table, move in what lay in the default one, attach it.
 
     CREATE TABLE ... PARTITION OF would lock the whole table against readers and writers; ATTACH does not.
@@ -121,7 +128,7 @@ async def _make(connection: AsyncConnection[Any], table: str, day: date) -> None
     }
     row = await (await connection.execute("SELECT to_regclass(%s)", (_name(table, day),))).fetchone()
     if row is not None and row[0] is not None:
-        return  # another process was first
+        return []  # another process was first
     for statement in (
         "LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE",
         "CREATE TABLE {part} (LIKE {table} INCLUDING ALL)",
@@ -130,10 +137,12 @@ async def _make(connection: AsyncConnection[Any], table: str, day: date) -> None
         "ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ({begin}) TO ({end})",
     ):
         await connection.execute(sql.SQL(statement).format(**names))
+    return [_name(table, day)]
 
 
-async def _drop(connection: AsyncConnection[Any], table: str, day: date) -> None:
+async def _drop(connection: AsyncConnection[Any], table: str, day: date) -> list[str]:
     await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(_name(table, day))))
+    return [_name(table, day)]
 
 
 async def _existing(store: Store, table: str) -> set[date]:
@@ -147,20 +156,25 @@ async def _existing(store: Store, table: str) -> set[date]:
     return {datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC).date() for found in days if found}
 
 
-async def _keep_chunks(connection: AsyncConnection[Any], kept: dict[str, float], now: datetime) -> Upkeep:
+async def _keep_chunks(turns: _Turns, kept: dict[str, float], now: datetime) -> Upkeep:
     dropped: list[str] = []
     for table, days in kept.items():
-        oldest = now - timedelta(days=days)
-        rows = await connection.execute("SELECT drop_chunks(%s::regclass, older_than => %s)", (table, oldest))
-        dropped += [str(row[0]).rpartition(".")[2] for row in await rows.fetchall()]
-    row = await (await connection.execute("SELECT current_setting('timescaledb.license')")).fetchone()
+        dropped += await turns.take(_drop_chunks, table, now - timedelta(days=days)) or []
+    async with turns.store.connection() as connection:
+        row = await (await connection.execute("SELECT current_setting('timescaledb.license')")).fetchone()
     if row is not None and row[0] != "apache":  # compression belongs to the Timescale licence's part
-        for table, columns in _SEGMENTS.items():
-            await _pack(connection, table, columns)
-    return Upkeep("timescale", dropped=tuple(dropped))
+        for table in kept:
+            await turns.take(_pack, table, now)
+    return Upkeep("timescale", dropped=tuple(dropped), busy=tuple(turns.busy))
 
 
-async def _pack(connection: AsyncConnection[Any], table: str, columns: str) -> None:
+async def _drop_chunks(connection: AsyncConnection[Any], table: str, oldest: date) -> list[str]:
+    rows = await connection.execute("SELECT drop_chunks(%s::regclass, older_than => %s)", (table, oldest))
+    return [str(row[0]).rpartition(".")[2] for row in await rows.fetchall()]
+
+
+async def _pack(connection: AsyncConnection[Any], table: str, _now: date) -> list[str]:
+    """Have chunks packed once they are old enough; asking again changes nothing."""
     rows = await connection.execute(
         "SELECT compression_enabled FROM timescaledb_information.hypertables WHERE hypertable_name = %s", (table,)
     )
@@ -168,11 +182,12 @@ async def _pack(connection: AsyncConnection[Any], table: str, columns: str) -> N
     if row is not None and not row[0]:
         query = "ALTER TABLE {} SET (timescaledb.compress, timescaledb.compress_orderby = 'at DESC, id',"
         query += " timescaledb.compress_segmentby = {})"
-        await connection.execute(sql.SQL(query).format(sql.Identifier(table), sql.Literal(columns)))
+        await connection.execute(sql.SQL(query).format(sql.Identifier(table), sql.Literal(_SEGMENTS[table])))
     await connection.execute(
         "SELECT add_compression_policy(%s::regclass, make_interval(days => %s), if_not_exists => true)",
         (table, PACKED_AFTER_DAYS),
     )
+    return []
 
 
 def _name(table: str, day: date) -> str:
