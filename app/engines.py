@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 from psycopg.conninfo import make_conninfo
 
+from hub import topics
 from hub.bus import Bus, Ledger
 from hub.bus.embedded import EmbeddedBus
 from hub.errors import ConfigError
-from hub.settings.deployment import Deployment
+from hub.settings.deployment import ClientTls, Deployment
 from hub.store.embedded import EmbeddedPostgres
 
 
@@ -18,20 +21,40 @@ class Log(Bus, Ledger, Protocol):
     """A bus whose positions can be asked for."""
 
 
-def open_bus(deployment: Deployment) -> AbstractAsyncContextManager[Any]:
-    """The bus of this deployment, to be entered."""
+@asynccontextmanager
+async def open_bus(deployment: Deployment) -> AsyncIterator[Log]:
+    """The bus of this deployment, with the retention that its file asks for."""
+    for topic in topics.ALL:
+        limits = deployment.retention.get(topic.name)  # type: ignore[call-overload]  # the names are the Literal's
+        if limits is not None:
+            topic.keep_seconds = limits.keep or topic.keep_seconds
+            topic.keep_bytes = int(limits.size or topic.keep_bytes)
     part = deployment.bus
     if part.kind == "embedded":
-        return EmbeddedBus(deployment.bus_directory)
-    from hub.bus.kafka import KafkaBus  # aiokafka is only loaded where there is a Kafka
+        async with EmbeddedBus(deployment.bus_directory) as embedded:
+            yield embedded
+        return
+    from hub.bus.kafka import Access, KafkaBus  # aiokafka is only loaded where there is a Kafka
 
-    return KafkaBus(
-        ",".join(part.servers),
-        username=part.username,
-        password=part.password.read() if part.password else None,
-        ca=part.tls.ca if part.tls else None,
-        tls=part.tls is not None,
+    access = Access(
+        tls=client_tls(part.tls) if part.tls else None,
+        user=part.username or "",
+        password=part.password.read() if part.password else "",
     )
+    async with KafkaBus(",".join(part.servers), access=access) as kafka:
+        await kafka.ensure_topics(topics.ALL, replication=part.replication)
+        yield kafka
+
+
+def client_tls(part: ClientTls) -> ssl.SSLContext:
+    """How we trust a peer, and show who we are. Raises ConfigError when a file can't be used."""
+    try:
+        context = ssl.create_default_context(cafile=str(part.ca) if part.ca else None)
+        if part.certificate is not None:
+            context.load_cert_chain(str(part.certificate), str(part.key) if part.key else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"a TLS file can't be used: {error}") from error
+    return context
 
 
 def store_dsn(deployment: Deployment) -> str:
@@ -40,7 +63,4 @@ def store_dsn(deployment: Deployment) -> str:
     if part.kind == "embedded":
         return EmbeddedPostgres(deployment.store_directory).dsn
     assert part.dsn is not None
-    try:
-        return make_conninfo(part.dsn, **({"password": part.password.read()} if part.password else {}))
-    except ValueError:
-        raise ConfigError("store.dsn is neither a postgresql:// address nor key=value words") from None
+    return make_conninfo(part.dsn, **({"password": part.password.read()} if part.password else {}))

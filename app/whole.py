@@ -43,7 +43,7 @@ async def run_all(config: Path) -> int:
     stop = stop_event()
     async with running(config, deployment) as hub:
         log.info("running", page=page_address(deployment), data=str(deployment.data))
-        await _first(stop.wait(), hub.wait())
+        await first(stop.wait(), hub.wait())
         log.info("stopping")
     return 0
 
@@ -160,7 +160,7 @@ async def _kept(directory: Path) -> AsyncIterator[None]:
 
     keeper = asyncio.create_task(keep(), name="database")
     try:
-        await _first(up.wait(), asyncio.shield(keeper))
+        await first(up.wait(), asyncio.shield(keeper))
         if not up.is_set():
             await keeper  # it failed before it was up: the reason comes out here
         yield
@@ -169,7 +169,7 @@ async def _kept(directory: Path) -> AsyncIterator[None]:
         await asyncio.gather(keeper, return_exceptions=True)
 
 
-async def _first(*waits: object) -> None:
+async def first(*waits: object) -> None:
     tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]  # coroutines, all of them
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -99,6 +99,7 @@ class BusPart(Noun):
     tls: ClientTls | None = Field(None, description="Kafka 的 TLS；不写则不加密")
     username: str | None = Field(None, description="Kafka 用户名（SASL）")
     password: Secret | None = Field(None, description="Kafka 密码的出处")
+    replication: int = Field(1, ge=1, le=5, description="新建主题的副本数（Kafka）")
 
     @model_validator(mode="after")
     def _servers_for_kafka(self) -> Self:

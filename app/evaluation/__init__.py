@@ -1,0 +1,1 @@
+"""What `property-hub evaluate` measures: labels, recordings as streams, and the score."""
