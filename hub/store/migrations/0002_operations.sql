@@ -47,17 +47,6 @@ CREATE TABLE settings_applied (
     PRIMARY KEY (role, instance)
 );
 
--- A record that was begun and not finished: two deaths at one position dead-letter it.
-CREATE TABLE attempt (
-    grp        text NOT NULL,
-    topic      text NOT NULL,
-    partition  integer NOT NULL,
-    position   bigint NOT NULL,
-    tries      integer NOT NULL DEFAULT 0,
-    at         timestamptz NOT NULL,
-    PRIMARY KEY (grp, topic, partition, position)
-);
-
 CREATE TABLE selftest (
     id           text PRIMARY KEY,
     started_at   timestamptz NOT NULL,
