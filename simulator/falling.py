@@ -118,26 +118,33 @@ def smear(camera: Pinhole, wall: Wall, flight: Flight, since: float) -> Smear | 
             lights.append(1 + 0.35 * math.cos(1.7 * instant.angle))
     if not shapes:
         return None
-    every = np.concatenate(shapes)
-    left, top = max(int(every[:, 0].min()) - 1, 0), max(int(every[:, 1].min()) - 1, 0)
-    right = min(int(every[:, 0].max()) + 3, camera.columns)
-    bottom = min(int(every[:, 1].max()) + 3, camera.rows)
-    if right <= left or bottom <= top:
+    left, top, cover = _covered(shapes)
+    # What lies outside the picture is cut off.
+    seen = cover[max(-top, 0) : camera.rows - top, max(-left, 0) : camera.columns - left]
+    left, top, cover = max(left, 0), max(top, 0), seen
+    area = float(cover.sum())
+    if area < 0.05:
         return None
-    total = np.zeros(((bottom - top) * FINE, (right - left) * FINE), np.float32)
+    across = float((cover.sum(axis=0) * np.arange(cover.shape[1])).sum()) / area
+    down = float((cover.sum(axis=1) * np.arange(cover.shape[0])).sum()) / area
+    return Smear(left, top, cover, Spot(left + across, top + down), area, sum(lights) / len(lights))
+
+
+def _covered(shapes: list[NDArray[np.float32]]) -> tuple[int, int, NDArray[np.float32]]:
+    """Column and row of a patch, and the mean share (0..1) of each of its pixels that the shapes cover."""
+    every = np.concatenate(shapes)
+    left, top = math.floor(every[:, 0].min()) - 1, math.floor(every[:, 1].min()) - 1
+    size = (math.ceil(every[:, 0].max()) + 2 - left, math.ceil(every[:, 1].max()) + 2 - top)
+    total = np.zeros((size[1] * FINE, size[0] * FINE), np.float32)
     for shape in shapes:
         mask = np.zeros(total.shape, np.uint8)
         fine = (shape - np.array([left, top], np.float32) + 0.5) * FINE - 0.5
         cv2.fillConvexPoly(mask, np.round(fine * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-        total += mask
-    size = (right - left, bottom - top)
-    cover = np.asarray(cv2.resize(total / (255 * SUBSAMPLES), size, interpolation=cv2.INTER_AREA), np.float32)
-    area = float(cover.sum())
-    if area < 0.05:
-        return None
-    across = float((cover.sum(axis=0) * np.arange(size[0])).sum()) / area
-    down = float((cover.sum(axis=1) * np.arange(size[1])).sum()) / area
-    return Smear(left, top, cover, Spot(left + across, top + down), area, sum(lights) / len(lights))
+        # Drawing fills every sub-pixel that the edge touches; what is too much is taken off evenly.
+        true_area = cv2.contourArea(shape) * FINE**2
+        total += mask * np.float32(true_area / max(float(mask.sum()), 1))
+    share = cv2.resize(total / SUBSAMPLES, size, interpolation=cv2.INTER_AREA)
+    return left, top, np.asarray(share, np.float32)
 
 
 def _outline(camera: Pinhole, wall: Wall, fall: Fall, instant: Instant) -> NDArray[np.float32]:

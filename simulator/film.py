@@ -21,7 +21,7 @@ from simulator.falling import Flight
 from simulator.scene import Scene, Truth, truth
 from simulator.stage import Stage
 
-LOOK: Final = 1
+LOOK: Final = 2
 """Grows when the same scene is drawn or encoded differently, so that files of an older look are not used."""
 
 Progress = Callable[[float], None]

@@ -55,13 +55,6 @@ class Pinhole(msgspec.Struct, frozen=True, kw_only=True):
         return Spot((self.columns - 1) / 2 + x * scale, (self.rows - 1) / 2 - up * scale)
 
 
-class WallPoint(msgspec.Struct, frozen=True, array_like=True):
-    """A place on a wall: s m to the right of its middle, h m over the ground."""
-
-    s: float
-    h: float
-
-
 class Wall(msgspec.Struct, frozen=True, kw_only=True):
     """An upright plane: its middle `distance` m ahead and `aside` m to the right, turned by `yaw` degrees.
 
@@ -81,16 +74,3 @@ class Wall(msgspec.Struct, frozen=True, kw_only=True):
         """Pixels that one metre across the view takes up at this point."""
         cos, sin = math.cos(math.radians(self.yaw)), math.sin(math.radians(self.yaw))
         return camera.focal / camera.depth(h, self.distance + s * sin - out * cos)
-
-    def point(self, camera: Pinhole, seen: Spot) -> WallPoint:
-        """The wall point seen at a place of the picture: the inverse of `spot`."""
-        tilt = math.radians(camera.tilt)
-        right = (seen.x - (camera.columns - 1) / 2) / camera.focal
-        up = ((camera.rows - 1) / 2 - seen.y) / camera.focal
-        ray_h = up * math.cos(tilt) + math.sin(tilt)
-        ray_z = math.cos(tilt) - up * math.sin(tilt)
-        cos, sin = math.cos(math.radians(self.yaw)), math.sin(math.radians(self.yaw))
-        # aside + s*cos = k*right and distance + s*sin = k*ray_z
-        k = (self.distance * cos - self.aside * sin) / (ray_z * cos - right * sin)
-        s = (k * right - self.aside) * cos + (k * ray_z - self.distance) * sin
-        return WallPoint(s, camera.height + k * ray_h)
