@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,10 +73,14 @@ async def _posting(outward: Outward, store: Store, bus: Bus, worker: str, progre
 
 
 async def _listening(inward: Inward, door: Door) -> None:
+    try:
+        listener = socket.create_server((door.host, door.port))
+    except OSError as error:
+        raise ConfigError(
+            f"bridge: no door on {door.host}:{door.port} ({error.strerror}); change 'bridge.host' or 'bridge.port'"
+        ) from error
     config = uvicorn.Config(
         application(inward),
-        host=door.host,
-        port=door.port,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -84,10 +89,11 @@ async def _listening(inward: Inward, door: Door) -> None:
         ssl_keyfile=str(door.key) if door.key else None,
     )
     server = _Server(config)
-    try:
-        await server.serve()
-    except SystemExit as error:
-        raise ConfigError(f"bridge: port {door.port} on {door.host} is taken; choose another 'bridge.port'") from error
-    finally:
-        server.should_exit = True
-    raise ConfigError(f"bridge: the door on {door.host}:{door.port} could not be kept open")
+    with listener:
+        log.info("bridge_listens", host=door.host, port=listener.getsockname()[1])
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving

@@ -182,7 +182,7 @@ async def claim(
 
 
 async def release(store: Store, worker: str) -> None:
-    """What an earlier life of this worker had claimed when it died is free again, without waiting for the claim's end."""
+    """What an earlier life of this worker had claimed when it died is free again, without waiting for its claims' end."""
     async with store.transaction() as connection:
         await connection.execute(
             "UPDATE outbox SET claimed_until = NULL WHERE claimed_by = %s AND state = 'waiting'", (worker,)
