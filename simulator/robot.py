@@ -71,8 +71,10 @@ class Robot:
         if not isinstance(body, dict):
             return 40008, "invalid message type", ""
         kind = body.get("msgtype")
-        part = body.get(kind) if isinstance(kind, str) else None
-        if kind not in LIMITS or not isinstance(part, dict) or not isinstance(part.get("content"), str):
+        if not isinstance(kind, str) or kind not in LIMITS:
+            return 40008, "invalid message type", ""
+        part = body.get(kind)
+        if not isinstance(part, dict) or not isinstance(part.get("content"), str):
             return 40008, "invalid message type", ""
         text = part["content"]
         if not text:
@@ -102,7 +104,7 @@ def robot_app(keys: Iterable[str] | None = None, now: Callable[[], float] = time
     async def send(request: Request, key: str = "") -> Response:
         try:
             body: object = await request.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         status, answer = robot.take(key, body)
         return JSONResponse(answer, status_code=status)

@@ -27,7 +27,7 @@ FALLING = Scene(view=SMALL, fall=Fall(at=0.4, floor=8, width=0.5, height=0.4), p
     yaw=st.floats(-25, 25),
     s=st.floats(-10, 10),
     out=st.floats(0, 3),
-    heights=st.lists(st.floats(3, 50), min_size=4, max_size=8, unique_by=lambda h: round(h)),
+    heights=st.lists(st.floats(3, 50), min_size=4, max_size=8, unique_by=round),
 )
 def test_every_plumb_line_is_projective_with_the_same_vanishing_row(
     tilt: float, yaw: float, s: float, out: float, heights: list[float]
