@@ -79,7 +79,7 @@ class Servers:
         self._runner.close()
 
     def _started(self, engine: Engine) -> Server:
-        binaries = _debian_binaries() if engine == "debian" else None
+        binaries = debian_binaries() if engine == "debian" else None
         folder = Path(tempfile.mkdtemp(prefix="hub-test-"))
         folder.chmod(0o755)  # or `nobody` could not reach it and we would test the user namespace only
         self._open.callback(shutil.rmtree, folder)
@@ -154,7 +154,8 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
-def _debian_binaries() -> Path:
+def debian_binaries() -> Path:
+    """The newest PostgreSQL that Debian's packages put here; skips the test when there is none."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if not folders:
         missing("no PostgreSQL of Debian's in /usr/lib/postgresql")

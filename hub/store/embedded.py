@@ -129,6 +129,8 @@ class EmbeddedPostgres:
         identity.own(data)
         for folder in (self.directory / "log", self._socket):
             _private_folder(folder, identity)
+        for left in self._socket.iterdir():  # of a server that was killed; it would ask whether that one still runs
+            left.unlink()
         deadline = time.monotonic() + _ORPHAN_SECONDS
         while not await self._serves(data, programs, identity):
             said = self._last_words()
@@ -305,4 +307,5 @@ def _environment() -> dict[str, str]:
 
 def _tail(said: bytes) -> str:
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return " / ".join(lines[-4:]) or "it said nothing"
+    grave = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "HINT:", "error:"))]
+    return " / ".join((grave or lines)[-4:]) or "it said nothing"
