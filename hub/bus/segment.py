@@ -7,7 +7,6 @@ on from an offset is a seek, dropping the oldest is cutting a range. Pages of 16
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,12 +17,14 @@ from typing import Any, Final
 import msgspec
 
 from hub.bus.member import Bounds, Record
-from hub.bus.sqlite import opened, told, transaction
+from hub.bus.sqlite import BUSY_SECONDS, opened, told, transaction
 from hub.topics import Topic
 from hub.wire import Headers
 
 SHIFT: Final = 48
 PAGE_BYTES: Final = 16384
+MOST_DROPPED: Final = 16 * 2**20
+"""Bytes of one transaction that drops the oldest: others wait for it."""
 _OFFSET: Final = (1 << SHIFT) - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,6 +42,9 @@ SELECT max(
   (SELECT ifnull(max(id) + 1, ?1) FROM record WHERE id >= ?1 AND id < ?2),
   ifnull((SELECT (?3 << 48) | next FROM partition WHERE number = ?3), ?1)
 )
+"""
+_OLDEST: Final = """
+SELECT id >> ?, at, length(key) + length(headers) + length(value) FROM record INDEXED BY record_at ORDER BY at LIMIT ?
 """
 _START: Final = "SELECT min(id) FROM record WHERE id >= ?1 AND id < ?2"
 
@@ -163,10 +167,10 @@ class Appender:
     Offsets are given inside the transaction, so that several processes can append to one file.
     """
 
-    def __init__(self, path: Path, topic: Topic[Any]) -> None:
+    def __init__(self, path: Path, topic: Topic[Any], *, busy: float = BUSY_SECONDS) -> None:
         self._path = path
         self._topic = topic
-        self._connection: sqlite3.Connection = opened(path, _SCHEMA, full=topic.durable, page_bytes=PAGE_BYTES)
+        self._connection = opened(path, _SCHEMA, full=topic.durable, page_bytes=PAGE_BYTES, busy=busy)
         self._version = -1
         self._ends: dict[int, int] = {}
         self._slice = 256
@@ -226,13 +230,15 @@ class Appender:
 
     def _drop(self, cut: int) -> int:
         with transaction(self._connection):
-            over = self._used() > self._topic.keep_bytes
-            oldest = self._connection.execute(
-                "SELECT id >> ?, at FROM record INDEXED BY record_at ORDER BY at LIMIT ?", (SHIFT, self._slice)
-            ).fetchall()
-            # One sixteenth of a slice at a time where bytes are the reason, so that not much more goes than must.
-            surplus = max(1, self._slice // 16) if over else 0
-            doomed = [partition for i, (partition, at) in enumerate(oldest) if at < cut or i < surplus]
+            surplus = self._used() - self._topic.keep_bytes
+            oldest = self._connection.execute(_OLDEST, (SHIFT, self._slice)).fetchall()
+            doomed: list[int] = []
+            freed = 0
+            for partition, at, size in oldest:
+                if (at >= cut and freed >= surplus) or freed > MOST_DROPPED:
+                    break
+                doomed.append(partition)
+                freed += size
             for partition in sorted(set(doomed)):
                 self._cut(partition, doomed.count(partition))
         return len(doomed)
@@ -249,17 +255,15 @@ class Appender:
         )
 
     def _used(self) -> int:
-        pages, free = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")
-        )
-        return int(pages - free) * PAGE_BYTES
+        return (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
 
     def _give_back(self) -> bool:
         # Free pages are used again; only when they are a quarter of a large file does the file system get some back.
-        pages, free = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")
-        )
+        pages, free = self._pragma("page_count"), self._pragma("freelist_count")
         if free * PAGE_BYTES < 64 * 2**20 or free * 4 < pages:
             return False
         self._connection.executescript("PRAGMA incremental_vacuum(256)")  # execute() would free a single page
         return True
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -43,16 +43,18 @@ def _damaged(path: Path, how: str) -> HubError:
     return HubError(f"{path} is damaged ({how}); move it aside and the hub starts a new one")
 
 
-def opened(path: Path, schema: str, *, full: bool, page_bytes: int = 4096) -> sqlite3.Connection:
+def opened(
+    path: Path, schema: str, *, full: bool, page_bytes: int = 4096, busy: float = BUSY_SECONDS
+) -> sqlite3.Connection:
     """A connection in autocommit mode, to be used by one thread at a time; makes the file if there is none.
 
     `full` puts each commit on the disk before it returns; else a power cut may take the newest ones, a killed
-    process none. Raises TransientError and HubError.
+    process none; `busy` is how many seconds to wait for another process. Raises TransientError and HubError.
     """
     with told(path):
         if not path.exists():
             _make(path, schema, page_bytes)
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
             connection.execute("PRAGMA secure_delete=OFF")  # Debian's default overwrites each deleted page with zeros
