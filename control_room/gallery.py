@@ -73,10 +73,9 @@ async def _viewer(
     request: Request, here: Office, id_: str, incident: str, expires: str, signature: str
 ) -> tuple[str, str]:
     if signature:
-        secret = here.config.link_secret
-        why = (
-            evidence_link.refusal(secret, id_, incident, expires, signature, here.now()) if secret else "no links here"
-        )
+        secret = here.config.link_secret  # an empty one would let everybody sign
+        why = "no secret to check it with" if not secret else None
+        why = why or evidence_link.refusal(secret, id_, incident, expires, signature, here.now())
         if why is not None:
             log.warning("evidence_link_refused", evidence=id_, reason=why)
             raise HTTPException(403, "链接无效或已过期")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -29,11 +30,11 @@ class RoleAge(msgspec.Struct, frozen=True):
 
 
 class SelfTest(msgspec.Struct, frozen=True):
-    """The last test reading that came through: its age in seconds, and when it passed each stage."""
+    """The last test reading that came through: its age, and how long after it was sent it passed each stage; seconds."""
 
     id: str
     age: float
-    stages: dict[str, Any] = {}
+    stages: dict[str, float] = {}
 
 
 class SettingsState(msgspec.Struct, frozen=True):
@@ -130,7 +131,7 @@ async def read(store: Store) -> Vitals:
         ]
         cursor = await connection.execute(
             """
-            SELECT id, extract(epoch FROM now() - started_at)::float8, stages FROM selftest
+            SELECT id, extract(epoch FROM now() - started_at)::float8, stages, started_at FROM selftest
             WHERE finished_at IS NOT NULL ORDER BY started_at DESC LIMIT 1
             """
         )
@@ -146,7 +147,7 @@ async def read(store: Store) -> Vitals:
     assert state is not None
     return Vitals(
         roles=newest(rows),
-        selftest=SelfTest(test[0], round(max(test[1], 0.0), 1), test[2]) if test else None,
+        selftest=SelfTest(test[0], round(max(test[1], 0.0), 1), _spans(test[3], test[2])) if test else None,
         settings=SettingsState(state[0], state[3], state[1], _first(state[2])),
     )
 
@@ -172,6 +173,16 @@ async def tidy(store: Store) -> None:
     """Forget self-tests of more than a day ago: one each five seconds is 17,280 a day."""
     async with store.transaction() as connection:
         await connection.execute("DELETE FROM selftest WHERE started_at < now() - interval '1 day'")
+
+
+def _spans(began: datetime, stages: dict[str, Any]) -> dict[str, float]:
+    spans = {}
+    for stage, at in stages.items():
+        try:
+            spans[stage] = round((datetime.fromisoformat(str(at)) - began).total_seconds(), 3)
+        except (ValueError, TypeError):
+            continue  # a stage whose writer told no instant
+    return spans
 
 
 def _first(mistakes: Any) -> str:

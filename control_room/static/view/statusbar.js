@@ -65,7 +65,7 @@ function channelState(channel) {
 
 function stages(test) {
   if (!test) return "";
-  return Object.entries(test.stages).map(([stage, seconds]) => `${word("stage", stage)} ${span(seconds)}`).join("\n");
+  return Object.entries(test.stages).map(([stage, seconds]) => `${word("stage", stage)} +${seconds.toFixed(2)} s`).join("\n");
 }
 
 function roles(all) {
