@@ -116,7 +116,7 @@ class Desk:
         notifications: tuple[Notification, ...] = ()
         timers: tuple[Timer, ...] = ()
         stopped: list[escalation.What] = []
-        if command.action != "note":
+        if command.action not in life.NOTED:
             stopped += QUIETED
         if after.state == "acknowledged" and after.state != incident.state:
             timers = (escalation.watch_acknowledgement(after, now, settings),)
@@ -131,7 +131,7 @@ class Desk:
         if after.state == "false_alarm":
             stopped.append("hotline")
         orders: tuple[HotlineOrder, ...] = ()
-        if hotline_knows and command.action != "note":
+        if hotline_knows and command.action not in life.NOTED:
             orders = (self._status(after, now, command.by, command.reason),)
         return Outcome(
             incidents=(after,),

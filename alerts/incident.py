@@ -38,6 +38,10 @@ MOVES: Final[dict[str, Move]] = {
 }
 
 
+NOTED: Final = frozenset({"note", "called_119"})
+"""Actions that are written down and move nothing: who called 119 may still have to acknowledge."""
+
+
 class Step(msgspec.Struct, frozen=True):
     """One line of an incident's timeline: when, who, what, through which channel, and why."""
 
@@ -62,8 +66,8 @@ def obey(incident: Incident, command: Command) -> Moved:
     """The incident after a person's command. Of two that say the same, the first wins; the second is told so."""
     details = dict(command.details)
     step = Step(incident.id, command.at, command.by, command.action, command.channel, command.reason, details)
-    if command.action == "note":
-        if not command.reason.strip():
+    if command.action in NOTED:
+        if command.action == "note" and not command.reason.strip():
             return _refuse(incident, step, "a note without words")
         return Moved(changed(incident, command.at), step)
     move = MOVES.get(command.action)
