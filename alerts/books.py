@@ -246,6 +246,12 @@ async def _alert(connection: Connection, alert: Alert) -> None:
             Jsonb(msgspec.to_builtins(alert)),
         ),
     )
+    if alert.incident:
+        # What was cut while the alert was only suspected belongs to the incident now.
+        await connection.execute(
+            "UPDATE evidence SET incident = %s WHERE alert = %s AND incident <> %s",
+            (alert.incident, alert.id, alert.incident),
+        )
 
 
 async def _incident(connection: Connection, one: Incident) -> None:

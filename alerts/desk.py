@@ -154,6 +154,10 @@ class Desk:
             return self._climb(timer, incident, now)
         return Outcome()
 
+    def evidence_ready(self, incident: Incident, now: datetime) -> HotlineOrder:
+        """Tells the hotline, which has this incident, that there is something to see."""
+        return self._status(incident, now, HUB, TEXTS[self.language(incident)]["evidence_ready"])
+
     def people(self, incident: Incident) -> tuple[Person, ...]:
         """Who can be told of this incident, in the order in which they are."""
         return telling.reachable(self.city.ladder(incident.grid))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from alerts import sender as sending
 from alerts import timers as clocks
 from alerts.channels import Address
 from alerts.desk import Desk
+from alerts.evidence import Cutter
 from alerts.policy import AlertSettings
 from hub import metrics, outbox
 from hub.bus import Bus
@@ -34,11 +36,15 @@ IDLE = 0.5
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this process stands. `worker` is the same after a restart; `page` is the control room's address."""
+    """Where this process stands. `worker` is the same after a restart; `page` is the control room's address.
+
+    `evidence` is the folder of clips and pictures; None where another process cuts them.
+    """
 
     worker: str
     page: str
     robots: Mapping[str, Address]
+    evidence: Path | None = None
 
 
 class Desks:
@@ -87,6 +93,9 @@ async def run(bus: Bus, store: Store, settings: Settings, place: Place, progress
         tasks.create_task(forwarding(store, bus, records, progress.beat("forward")))
         tasks.create_task(ticking(timers, store, progress.beat("timers")))
         tasks.create_task(sending.run(sender, messages, progress.beat("sender")))
+        if place.evidence is not None:
+            cutter = Cutter(bus, store, desks, place.evidence, page=place.page, news=news)
+            tasks.create_task(cutting(cutter, progress.beat("evidence")))
 
 
 async def _release(store: Store, worker: str) -> None:
@@ -127,3 +136,16 @@ async def ticking(timers: clocks.Timers, store: Store, beat: Callable[[], None])
         except TransientError as error:
             log.warning("waiting", loop="timers", error=redact(str(error)))
         await asyncio.sleep(wait)
+
+
+async def cutting(cutter: Cutter, beat: Callable[[], None]) -> None:
+    """Cut evidence when it is due."""
+    while True:
+        beat()
+        done = 0
+        try:
+            done = await cutter.round()
+        except TransientError as error:
+            log.warning("waiting", loop="evidence", error=redact(str(error)))
+        if not done:
+            await asyncio.sleep(IDLE)

@@ -79,6 +79,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 def body(promised: Promised, zone: ZoneInfo, attachments: Sequence[Attachment] = ()) -> dict[str, Any]:
     """The JSON of the webhook. A creation has the whole form, a status what changed; both say who and when."""
     incident = promised.incident
+    files = [msgspec.to_builtins(one) for one in attachments]
     common = {
         "kind": "incident" if promised.action == "create" else "status",
         "incident": incident.id,
@@ -93,7 +94,7 @@ def body(promised: Promised, zone: ZoneInfo, attachments: Sequence[Attachment] =
         "note": promised.note,
     }
     if promised.action == "status":
-        return common
+        return common | ({"attachments": files} if files else {})
     emergency = promised.handled_by_emergency
     return {
         **common,
@@ -109,7 +110,7 @@ def body(promised: Promised, zone: ZoneInfo, attachments: Sequence[Attachment] =
         "emergency": emergency,
         "handling": HANDLED_BY_EMERGENCY if emergency else "",
         "handled_by": list(promised.told),
-        "attachments": [msgspec.to_builtins(one) for one in attachments],
+        "attachments": files,
     }
 
 

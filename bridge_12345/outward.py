@@ -90,7 +90,7 @@ class Outward:
 
     async def _text(self, row: Row) -> str:
         promised = msgspec.convert(row.body, Promised)
-        attachments = await self._attachments(promised) if promised.action == "create" else []
+        attachments = await self._attachments(promised)
         return json.dumps(body(promised, ZoneInfo(self._peer.zone), attachments), ensure_ascii=False)
 
     async def _attachments(self, promised: Promised) -> list[Attachment]:
