@@ -43,7 +43,8 @@ def pieces(alert: Alert, city: City, settings: AlertSettings) -> tuple[Piece, ..
     found = []
     for camera in watching(alert, city):
         if camera in city.cameras and city.cameras[camera].kind == "thermal":
-            found.append(piece("thermal", camera))
+            if alert.kind != "falling_object":  # a thermal camera sees nothing of it
+                found.append(piece("thermal", camera))
             continue
         found.append(piece("clip", camera))
         if camera == alert.subject and alert.kind == "falling_object":
