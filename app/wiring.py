@@ -46,6 +46,7 @@ async def alert(context: Context) -> None:
         worker=f"alerts-{context.instance}",
         page=(deployment.web.public_url or f"http://{deployment.web.host}:{deployment.web.port}").rstrip("/"),
         robots={name: _address(robot) for name, robot in deployment.channels.robots.items()},
+        evidence=deployment.evidence_directory,
     )
     await alerts.service.run(
         context.bus, context.store, context.settings, place, context.progress, context.inflight
