@@ -8,22 +8,22 @@ from simulator.facade import View
 from simulator.masonry import Bay, Facade
 from simulator.optics import Pinhole, Wall
 
-CUIHU_B3: Final = View(
-    camera=Pinhole(tilt=34.5),
-    wall=Wall(distance=22.0, aside=1.5, yaw=8.0),
-    facade=Facade(storeys=12),
+CUIHU_B2: Final = View(
+    camera=Pinhole(tilt=34.0),
+    wall=Wall(distance=21.0, aside=1.5, yaw=8.0),
+    facade=Facade(storeys=11),
     behind=((Wall(distance=62.0, aside=-56.0, yaw=-6.0), Facade(storeys=18, paint=(190, 196, 200), seed=5)),),
 )
-"""Twelve storeys with balconies, seen a little from the left."""
+"""Eleven storeys with balconies, seen a little from the left."""
 
-JINXIU_B3: Final = View(
-    camera=Pinhole(tilt=36.0, focal=720.0),
-    wall=Wall(distance=21.0, aside=-1.0, yaw=-10.0),
+FENGHE_B1: Final = View(
+    camera=Pinhole(tilt=27.0, focal=820.0),
+    wall=Wall(distance=17.0, aside=-1.0, yaw=-10.0),
     facade=Facade(
-        storeys=18,
-        storey=2.9,
+        storeys=6,
+        storey=2.8,
         width=27.0,
-        paint=(112, 134, 174),
+        paint=(106, 128, 172),
         accent=(178, 188, 196),
         bays=(
             Bay("window", -11.0, 1.7),
@@ -35,16 +35,16 @@ JINXIU_B3: Final = View(
         ),
         seed=21,
     ),
-    behind=((Wall(distance=56.0, aside=44.0, yaw=12.0), Facade(storeys=18, paint=(176, 182, 190), seed=23)),),
+    behind=((Wall(distance=48.0, aside=30.0, yaw=12.0), Facade(storeys=9, paint=(176, 182, 190), seed=23)),),
 )
-"""The lower half of a brick-red tower."""
+"""Six storeys of an older brick house."""
 
-JINXIU_B6: Final = View(
+JINXIU_B5: Final = View(
     camera=Pinhole(tilt=42.0, focal=700.0),
     wall=Wall(distance=24.0, aside=-2.0, yaw=-6.0),
     facade=Facade(
         storeys=18,
-        storey=2.9,
+        storey=2.95,
         width=26.0,
         paint=(206, 204, 198),
         accent=(120, 108, 96),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from simulator.demo_devices import demo_sensors
-from simulator.demo_views import CUIHU_B3, JINXIU_B3, JINXIU_B6
+from simulator.demo_views import CUIHU_B2, FENGHE_B1, JINXIU_B5
 from simulator.falling import Fall
 from simulator.film import Encoding
 from simulator.scene import Scene, calibration
@@ -22,20 +22,20 @@ FALL_FLOOR = 8
 
 
 def demo_world(seed: int = 1) -> World:
-    """Twenty-one sensors, three visible and two thermal cameras. The same seed gives the same world."""
+    """Twenty-three sensors, three visible cameras and a thermal one. The same seed gives the same world."""
     return World(
         city="云川市",
         street="yingbin",
         communities={"tongxin": "同心社区", "heping": "和平社区"},
         grids=(
             Grid("tongxin-1", "同心社区第一网格", "tongxin", ("cuihu", "fenghe")),
-            Grid("heping-1", "和平社区第一网格", "heping", tuple(f"jinxiu/b{n}" for n in range(1, 5))),
-            Grid("heping-2", "和平社区第二网格", "heping", tuple(f"jinxiu/b{n}" for n in range(5, 9))),
+            Grid("heping-1", "和平社区第一网格", "heping", tuple(f"jinxiu/b{n}" for n in range(1, 4))),
+            Grid("heping-2", "和平社区第二网格", "heping", tuple(f"jinxiu/b{n}" for n in range(4, 7))),
         ),
         sites=(
-            Site("cuihu", "翠湖苑", 236, _buildings("cuihu", 3, 12, ("u1",))),
-            Site("fenghe", "丰和里", 176, _buildings("fenghe", 2, 6, ("u1", "u2"))),
-            Site("jinxiu", "锦绣城", 923, _buildings("jinxiu", 8, 18, ("u1",))),
+            Site("cuihu", "翠湖苑", 198, _buildings("cuihu", 3, 11)),
+            Site("fenghe", "丰和里", 144, _buildings("fenghe", 2, 6)),
+            Site("jinxiu", "锦绣城", 864, _buildings("jinxiu", 6, 18)),
         ),
         people=(
             Person("wang-xiulan", "王秀兰", "grid_worker", "tongxin-1", "grid-tongxin-1"),
@@ -56,13 +56,12 @@ def demo_world(seed: int = 1) -> World:
         },
         cameras=_cameras(seed),
         thermal=(
-            ThermalCamera(id="cuihu/thermal-b3", name="3号楼北立面热成像", place="cuihu/b3", seed=seed),
             ThermalCamera(
-                id="jinxiu/thermal-b6",
-                name="6号楼北立面热成像",
-                place="jinxiu/b6",
+                id="jinxiu/thermal-b3",
+                name="3号楼热成像",
+                place="jinxiu/b3",
                 hot_spot=HotSpot(at=HOT_SPOT_AT),
-                seed=seed + 1,
+                seed=seed,
             ),
         ),
         sensors=demo_sensors(),
@@ -72,48 +71,45 @@ def demo_world(seed: int = 1) -> World:
                 Change(device="fenghe/gas-b1-4", metric="gas_alarm", at=GAS_AT + 6.0, to=1),
             ),
             "smoke": (
-                Change(device="jinxiu/smoke-b6-15", metric="smoke_alarm", at=SMOKE_AT, to=1),
-                Change(device="jinxiu/smoke-b6-15", metric="temperature", at=SMOKE_AT, to=41.0, over=20.0),
+                Change(device="jinxiu/smoke-b3-15", metric="smoke_alarm", at=SMOKE_AT, to=1),
+                Change(device="jinxiu/smoke-b3-15", metric="temperature", at=SMOKE_AT, to=41.0, over=20.0),
             ),
         },
         story=(
-            Told(name="fall", at=FALL_AT, subject="cuihu/cam-b3-south", words=f"翠湖苑3号楼{FALL_FLOOR}层有物坠落"),
+            Told(name="fall", at=FALL_AT, subject="cuihu/cam-b2-east", words=f"翠湖苑2号楼{FALL_FLOOR}层有物坠落"),
             Told(name="gas", at=GAS_AT, subject="fenghe/gas-b1-4", words="丰和里1号楼4层燃气浓度上升"),
-            Told(name="hot_spot", at=HOT_SPOT_AT, subject="jinxiu/thermal-b6", words="锦绣城6号楼北立面出现热点"),
-            Told(name="smoke", at=SMOKE_AT, subject="jinxiu/smoke-b6-15", words="锦绣城6号楼15层烟感报警"),
+            Told(name="hot_spot", at=HOT_SPOT_AT, subject="jinxiu/thermal-b3", words="锦绣城3号楼外墙出现热点"),
+            Told(name="smoke", at=SMOKE_AT, subject="jinxiu/smoke-b3-15", words="锦绣城3号楼15层烟感报警"),
         ),
     )
 
 
-def _buildings(site: str, count: int, floors: int, units: tuple[str, ...]) -> tuple[Building, ...]:
-    return tuple(Building(f"{site}/b{n}", f"{n}号楼", floors, units) for n in range(1, count + 1))
+def _buildings(site: str, count: int, floors: int) -> tuple[Building, ...]:
+    return tuple(Building(f"{site}/b{n}", f"{n}号楼", floors) for n in range(1, count + 1))
 
 
 def _cameras(seed: int) -> tuple[VisibleCamera, ...]:
     fall = Fall(at=FALL_AT, floor=FALL_FLOOR)
     return (
         VisibleCamera(
-            id="cuihu/cam-b3-south",
-            stream="cuihu-b3-south",
-            name="3号楼南立面",
-            place="cuihu/b3",
-            scene=Scene(view=CUIHU_B3, fall=fall, title="CUIHU B3 SOUTH", seed=seed),
+            id="cuihu/cam-b2-east",
+            name="2号楼东侧",
+            place="cuihu/b2",
+            scene=Scene(view=CUIHU_B2, fall=fall, title="CUIHU B2 EAST", seed=seed),
             encoding=Encoding(),
         ),
         VisibleCamera(
-            id="jinxiu/cam-b3-south",
-            stream="jinxiu-b3-south",
-            name="3号楼南立面",
-            place="jinxiu/b3",
-            scene=Scene(view=JINXIU_B3, period=4.0, title="JINXIU B3 SOUTH", seed=seed + 1),
+            id="fenghe/cam-b1-south",
+            name="1号楼南侧",
+            place="fenghe/b1",
+            scene=Scene(view=FENGHE_B1, period=4.0, title="FENGHE B1 SOUTH", seed=seed + 1),
             encoding=Encoding(b_frames=2),
         ),
         VisibleCamera(
-            id="jinxiu/cam-b6-south",
-            stream="jinxiu-b6-south",
-            name="6号楼南立面",
-            place="jinxiu/b6",
-            scene=Scene(view=JINXIU_B6, period=4.0, title="JINXIU B6 SOUTH", seed=seed + 2),
+            id="jinxiu/cam-b5-west",
+            name="5号楼西侧",
+            place="jinxiu/b5",
+            scene=Scene(view=JINXIU_B5, period=4.0, title="JINXIU B5 WEST", seed=seed + 2),
             encoding=Encoding(codec="hevc"),
         ),
     )
@@ -128,7 +124,7 @@ def _describe() -> None:
         measured = calibration(camera.scene.view)
         facade = ", ".join(f"[{spot.x:g}, {spot.y:g}]" for spot in measured.facade)
         lines += [
-            f"{camera.id:24}{camera.encoding.codec:10}{camera.place}  /{camera.stream}",
+            f"{camera.id:24}{camera.encoding.codec:10}{camera.place}",
             "    calibration:",
             f"      vanishing_row: {measured.vanishing_row:g}",
             f"      floor_height: {measured.floor_height:g} m",

@@ -120,7 +120,8 @@ def smear(camera: Pinhole, wall: Wall, flight: Flight, since: float) -> Smear | 
         return None
     left, top, cover = _covered(shapes)
     # What lies outside the picture is cut off.
-    seen = cover[max(-top, 0) : camera.rows - top, max(-left, 0) : camera.columns - left]
+    rows, columns = max(camera.rows - top, 0), max(camera.columns - left, 0)
+    seen = cover[max(-top, 0) : rows, max(-left, 0) : columns]
     left, top, cover = max(left, 0), max(top, 0), seen
     area = float(cover.sum())
     if area < 0.05:

@@ -75,7 +75,7 @@ async def run(
         settings = HotlineSettings(secret=hotline_secret, callback_url=callback_url, journal=journal)
         hotline = await stack.enter_async_context(hotline_serving(settings, hotline_port))
         shots = await _shoot_all(shown, cache_dir, listener.progress)
-        served = {camera.stream: Served(reel=shots[camera.id].reel) for camera in shown.cameras}
+        served = {camera.id: Served(reel=shots[camera.id].reel) for camera in shown.cameras}
         server = await stack.enter_async_context(RtspServer(served, port=rtsp_port, clock=clock))
         link = Link(mqtt_host, mqtt_port, "simulated-devices", user=mqtt_user, password=mqtt_password)
         await stack.enter_async_context(link)
@@ -84,7 +84,7 @@ async def run(
             Ready(
                 robot=robot,
                 hotline=hotline,
-                cameras={camera.id: server.url(camera.stream) for camera in shown.cameras},
+                cameras={camera.id: server.url(camera.id) for camera in shown.cameras},
                 story=shown.story,
                 fall_start=fall.start if fall else None,
                 fall_end=fall.end if fall else None,

@@ -11,12 +11,11 @@ from simulator.thermal import ThermalCamera
 
 
 class Building(msgspec.Struct, frozen=True):
-    """A building of a site: `id` is `site/building`; units are stairways (单元)."""
+    """A building of a site: `id` is `site/building`."""
 
     id: str
     name: str
     floors: int
-    units: tuple[str, ...]
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -48,10 +47,9 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class VisibleCamera(msgspec.Struct, frozen=True, kw_only=True):
-    """An RTSP camera; `stream` is its path on the server, `place` the building it looks at."""
+    """An RTSP camera: its id is its path on the server too. `place` is the building it looks at."""
 
     id: str
-    stream: str
     name: str
     place: str
     scene: Scene

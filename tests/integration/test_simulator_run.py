@@ -78,7 +78,7 @@ async def test_the_world_waits_for_a_viewer_then_tells_its_story_and_releases_al
     world = asyncio.create_task(run(small_world(), **arguments))
     async with asyncio.timeout(60):
         where = await ready
-    assert sorted(where.cameras) == ["cuihu/cam-b3-south", "jinxiu/cam-b3-south", "jinxiu/cam-b6-south"]
+    assert sorted(where.cameras) == ["cuihu/cam-b2-east", "fenghe/cam-b1-south", "jinxiu/cam-b5-west"]
     assert where.fall_floor == 8
     assert shares[-1] == 1.0
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -151,7 +151,7 @@ async def test_as_a_child_process_it_says_ready_and_ends_cleanly(
         while "ready" not in line:
             line = json.loads(await process.stdout.readline())
         assert line["ready"]["fall_start"] == 15.0
-        assert await asyncio.to_thread(codec_of, line["ready"]["cameras"]["cuihu/cam-b3-south"]) == "h264"
+        assert await asyncio.to_thread(codec_of, line["ready"]["cameras"]["cuihu/cam-b2-east"]) == "h264"
     async with asyncio.timeout(5):
         process.send_signal(number)
         assert await process.wait() == 0

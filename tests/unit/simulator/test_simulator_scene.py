@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from simulator.demo_world import FALL_FLOOR, demo_world
 from simulator.facade import View
-from simulator.falling import Fall, Flight
+from simulator.falling import Fall, Flight, smear
 from simulator.film import without_fall
 from simulator.masonry import Facade
 from simulator.optics import Pinhole, Wall
@@ -44,7 +44,7 @@ def test_calibration_has_the_floors_in_order_and_the_facade_inside_the_picture()
     for camera in demo_world().cameras:
         measured = calibration(camera.scene.view)
         middle_rows = {line.floor: line.points[len(line.points) // 2].y for line in measured.floor_lines}
-        assert len(middle_rows) >= 10
+        assert len(middle_rows) >= 4
         assert list(middle_rows) == sorted(middle_rows)
         assert sorted(middle_rows.values(), reverse=True) == list(middle_rows.values())
         for spot in measured.facade:
@@ -99,6 +99,15 @@ def test_the_difference_of_the_two_films_is_the_fall_and_nothing_else() -> None:
         near = np.zeros_like(change, bool)
         near[max(int(point.y) - 14, 0) : int(point.y) + 15, max(int(point.x) - 14, 0) : int(point.x) + 15] = True
         assert not change[~near].any()
+
+
+def test_what_has_left_the_picture_is_not_seen() -> None:
+    """Below the lower edge, and beside the picture, nothing is left of the object, not even its centroid."""
+    seen = truth(FALLING)
+    assert seen is not None
+    assert all(0 <= point.x <= 479 and 0 <= point.y <= 269 for point in seen.path)
+    flight = Flight(replace(FALLING.fall, s=60.0) if FALLING.fall else Fall(at=0, floor=8), 2.9)
+    assert smear(SMALL.camera, SMALL.wall, flight, 0.5) is None
 
 
 def test_truth_spans_first_to_last_frame_that_shows_it() -> None:
