@@ -107,7 +107,7 @@ async def story(store: Store, id_: str, city: City) -> Story | None:
         "asked_for": id_,
         "alerts": [{**body, "subject_name": subject_name(city, body["subject"])} for body in bodies],
         "links": links,
-        "timeline": [{**step, "who_name": person_name(city, step["who"])} for step in steps],
+        "timeline": [_told(step, city) for step in steps],
         "notifications": [
             {
                 **message,
@@ -124,6 +124,11 @@ async def story(store: Store, id_: str, city: City) -> Story | None:
         ],
     }
     return Story(incident, body)
+
+
+def _told(step: dict[str, Any], city: City) -> dict[str, Any]:
+    to = step["details"].get("to", "") if step["action"] == "assign" else ""
+    return {**step, "who_name": person_name(city, step["who"]), "to_name": person_name(city, to)}
 
 
 def _cameras(incident: Incident, subjects: list[str], city: City) -> list[dict[str, str]]:

@@ -84,7 +84,7 @@ class Pulse:
             async with asyncio.timeout(PATIENCE):
                 self._vitals = await vitals.read(self._store)
                 self._answered = time.monotonic()
-                if self._rounds % ROUNDS == 0:
+                if self._rounds % ROUNDS == 0 or self._rounds < ROUNDS:
                     self._channels = await vitals.channels(self._store)
                     rows = await devices.read(self._store)
                     self._counts = devices.listed(self._settings.current.city, rows, datetime.now(UTC)).counts()
@@ -107,7 +107,7 @@ class Pulse:
             ill=vitals.ills(aged, config.roles, now - self._began, away, tested=config.broker is not None),
             roles=aged.roles,
             selftest=aged.selftest,
-            settings=aged.settings,
+            settings=msgspec.structs.replace(aged.settings, revision=self._settings.current.number),
             channels=self._channels,
             counts=self._counts,
             broker=_broker(config),

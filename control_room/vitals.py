@@ -30,7 +30,7 @@ class RoleAge(msgspec.Struct, frozen=True):
 
 
 class SelfTest(msgspec.Struct, frozen=True):
-    """The last test reading that came through: its age, and how long after it was sent it passed each stage; seconds."""
+    """The last test reading that came through: its age, and when it passed each stage after it was sent; seconds."""
 
     id: str
     age: float
@@ -38,7 +38,8 @@ class SelfTest(msgspec.Struct, frozen=True):
 
 
 class SettingsState(msgspec.Struct, frozen=True):
-    """Whether the files on the disk are in force (None: nobody said), which revision is, what is wrong with them."""
+    """Whether the files on the disk are in force (None: nobody said), what is wrong with them, and which revision
+    this process works by (set by whoever knows it)."""
 
     ok: bool | None
     revision: int | None
@@ -138,8 +139,7 @@ async def read(store: Store) -> Vitals:
         test = await cursor.fetchone()
         cursor = await connection.execute(
             """
-            SELECT s.last_ok, extract(epoch FROM now() - s.checked_at)::float8, s.mistakes,
-                   (SELECT max(number) FROM settings_revision WHERE accepted)
+            SELECT s.last_ok, extract(epoch FROM now() - s.checked_at)::float8, s.mistakes
             FROM (SELECT 1) AS one LEFT JOIN settings_state AS s ON true
             """
         )
@@ -148,7 +148,7 @@ async def read(store: Store) -> Vitals:
     return Vitals(
         roles=newest(rows),
         selftest=SelfTest(test[0], round(max(test[1], 0.0), 1), _spans(test[3], test[2])) if test else None,
-        settings=SettingsState(state[0], state[3], state[1], _first(state[2])),
+        settings=SettingsState(state[0], None, state[1], _first(state[2])),
     )
 
 

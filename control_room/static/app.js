@@ -10,6 +10,7 @@ import { Devices } from "./view/devices.js";
 import { IncidentPane } from "./view/incident.js";
 import { List } from "./view/list.js";
 import { Login } from "./view/login.js";
+import { Password } from "./view/password.js";
 import { SoundTest } from "./view/soundtest.js";
 import { StatusBar } from "./view/statusbar.js";
 import { TopBar } from "./view/topbar.js";
@@ -34,6 +35,7 @@ function Desk() {
     <${StatusBar} />
     <${Devices} />
     <${SoundTest} />
+    <${Password} />
   </div>`;
 }
 
@@ -58,7 +60,7 @@ function stayAwake() {
 }
 
 function Page() {
-  if (person.value === null) return html`<p class="waiting">${t("loading")}</p>`;
+  if (person.value === null) return html`<p class="starting">${t("loading")}</p>`;
   return person.value ? html`<${Desk} key=${person.value.name} />` : html`<${Login} />`;
 }
 

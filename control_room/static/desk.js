@@ -88,8 +88,13 @@ export async function refresh() {
   return refreshing;
 }
 
+let version = null;
+
 function hearTick(data) {
   learn(data.at);
+  version ??= data.version;
+  // After an upgrade an old page must not go on for months; but never reload under an alarm that waits.
+  if (data.version !== version && overview.peek() && !parts.peek().waiting.length) location.reload();
   tick.value = data;
   interval = data.interval ?? interval;
 }
@@ -114,11 +119,17 @@ function hear(message) {
     if (message.kind === "incident") {
       const fresh = !incidents.value.has(message.data.id);
       take([message.data]);
-      if (fresh && isUnacked(message.data)) newest.value = message.data.id;
+      if (fresh && isUnacked(message.data) && outranks(message.data)) newest.value = message.data.id;
       // A picture appears with the alarm, unless somebody is reading another one.
       if (fresh && (!current.value || isEnded(current.value))) selected.value = message.data.id;
     }
   });
+}
+
+// The strip shows the latest of the gravest that wait: a leaking pipe does not push a fire out of sight.
+function outranks(incident) {
+  const shown = incidents.value.get(newest.value);
+  return !shown || !isUnacked(shown) || incident.priority <= shown.priority;
 }
 
 async function refreshUntilDone() {

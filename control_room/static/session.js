@@ -1,5 +1,5 @@
 // Who sits here, and what they may do.
-import { carry, get, post, Refusal } from "./api.js";
+import { carry, get, post } from "./api.js";
 import { computed, signal } from "./html.js";
 
 /** null: not asked yet; false: nobody; else {name, shown, role}. */
@@ -14,12 +14,9 @@ function enter(session) {
 }
 
 export async function recall() {
-  try {
-    enter(await get("/api/session"));
-  } catch (refusal) {
-    if (!(refusal instanceof Refusal) || refusal.status !== 401) throw refusal;
-    person.value = false;
-  }
+  const session = await get("/api/session");
+  if (session.person) enter(session);
+  else person.value = false;
 }
 
 export async function signIn(name, password) {

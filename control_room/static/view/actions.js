@@ -8,6 +8,9 @@ import { t } from "../text.js";
 
 const CAUSES = ["cooking", "steam", "smoking", "work", "insects", "weather", "device", "test", "other"];
 
+const FORMS = new Set(["assign", "resolve", "false_alarm", "close", "note", "reopen"]);
+const LABELS = { note: "ask.note", reopen: "ask.why" };
+
 export function Actions({ incident, people }) {
   const form = useSignal(null);
   useEffect(() => {
@@ -26,16 +29,17 @@ export function Actions({ incident, people }) {
       onClick=${action}
       data-testid=${`do-${name}`}
       aria-keyshortcuts=${shortcut || null}
-      aria-expanded=${["assign", "resolve", "false_alarm", "close", "note"].includes(name) ? String(form.value === name) : null}
+      aria-expanded=${FORMS.has(name) ? String(form.value === name) : null}
     >
       ${t(`action.${name}`)} ${shortcut && html`<kbd>${shortcut}</kbd>`}
     </button>`;
   return html`<div class="actions">
     ${key("acknowledge", () => command(incident, "acknowledge"), waiting, "primary", "A")}
-    ${key("assign", open("assign"), !ended)} ${key("resolve", open("resolve"), !ended && incident.state !== "handled")}
+    ${key("confirm", () => command(incident, "confirm"), ["acknowledged", "verifying"].includes(incident.state))}
+    ${key("assign", open("assign"), !ended && incident.state !== "handled")}
+    ${key("arrive", () => command(incident, "arrive"), incident.state === "dispatched")} ${key("resolve", open("resolve"), !ended && incident.state !== "handled")}
     ${key("false_alarm", open("false_alarm"), !ended)} ${key("close", open("close"), !ended)}
-    ${key("note", open("note"), true, "quiet")}
-    ${ended && html`<span class="none">${t("action.ended")}</span>`}
+    ${key("reopen", open("reopen"), ended)} ${key("note", open("note"), true, "quiet")}
     ${form.value && html`<${Form} key=${form.value} name=${form.value} incident=${incident} people=${people} done=${() => (form.value = null)} />`}
   </div>`;
 }
@@ -57,7 +61,7 @@ function Form({ name, incident, people, done }) {
     void command(incident, name, { reason, details });
     done();
   };
-  const ready = name === "note" ? words.value.trim() : (name !== "assign" && name !== "false_alarm") || chosen.value;
+  const ready = LABELS[name] ? words.value.trim() : (name !== "assign" && name !== "false_alarm") || chosen.value;
   return html`<form class="ask" onSubmit=${send} data-testid=${`form-${name}`}>
     ${name === "assign" &&
     html`<label>${t("ask.assign")}
@@ -83,7 +87,7 @@ function Form({ name, incident, people, done }) {
           </label>`,
       )}
     </fieldset>`}
-    <label class="wide">${t(name === "note" ? "ask.note" : "ask.reason")}
+    <label class="wide">${t(LABELS[name] ?? "ask.reason")}
       <input
         ref=${name === "assign" || name === "false_alarm" ? null : first}
         type="text"

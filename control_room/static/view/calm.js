@@ -15,7 +15,7 @@ export function Calm() {
     <dl>
       <div><dt>${t("calm.cameras")}</dt><dd>${counts.cameras_heard}<small> / ${counts.cameras}</small></dd></div>
       <div><dt>${t("calm.sensors")}</dt><dd>${counts.sensors_heard}<small> / ${counts.sensors}</small></dd></div>
-      <div><dt>${t("calm.selftest")}</dt><dd>${seen.selftest ? span(seen.selftest.age) : t("age.never")}</dd></div>
+      <div><dt>${t("calm.selftest")}</dt><dd>${seen.selftest ? span(seen.selftest.age) : t(seen.broker?.kind ? "age.never" : "bar.selftest.none")}</dd></div>
       <div>
         <dt>${t("calm.last")}</dt>
         <dd>${all.last_incident_at ? span(age(all.last_incident_at)) : t("age.never")}</dd>

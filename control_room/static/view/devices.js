@@ -1,7 +1,7 @@
 // Every camera and sensor, and when it was last heard: the silent ones first.
+import { get } from "../api.js";
 import { age, clockTime, span } from "../clock.js";
-import { overview, refresh } from "../desk.js";
-import { html, signal, useEffect, useRef } from "../html.js";
+import { html, signal, useEffect, useRef, useSignal } from "../html.js";
 import { t, word } from "../text.js";
 import { Symbol } from "./symbol.js";
 
@@ -11,13 +11,28 @@ export const devicesOpen = signal(null);
 export function Devices() {
   const which = devicesOpen.value;
   const box = useRef(null);
+  const answer = useSignal({ total: 0, rows: [] });
   useEffect(() => {
-    if (!which) return;
-    void refresh();
+    if (!which) return undefined;
     box.current?.focus();
+    const quit = new AbortController();
+    const load = async () => {
+      try {
+        answer.value = await get(`/api/devices?kind=${which}`, { signal: quit.signal });
+      } catch {
+        // shown as it was; the ages go on growing, and the stream's own watch tells that the hub is away
+      }
+    };
+    void load();
+    const timer = setInterval(load, 5000);
+    return () => {
+      quit.abort();
+      clearInterval(timer);
+      answer.value = { total: 0, rows: [] };
+    };
   }, [which]);
   if (!which) return null;
-  const all = [...(overview.value?.[which] ?? [])].sort((a, b) => Number(a.heard) - Number(b.heard) || (a.id < b.id ? -1 : 1));
+  const { total, rows } = answer.value;
   const shut = () => (devicesOpen.value = null);
   return html`<aside
     class="drawer"
@@ -29,7 +44,7 @@ export function Devices() {
     data-testid="devices"
   >
     <header>
-      <h2>${t(`devices.${which}`)} <span class="count">${all.length}</span></h2>
+      <h2>${t(`devices.${which}`)} <span class="count">${total}</span></h2>
       <button class="quiet" onClick=${shut}>${t("shut")} <kbd>Esc</kbd></button>
     </header>
     <table>
@@ -37,7 +52,7 @@ export function Devices() {
         <tr><th>${t("devices.name")}</th><th>${t("devices.place")}</th><th>${t("devices.kind")}</th><th class="right">${t("devices.heard")}</th></tr>
       </thead>
       <tbody>
-        ${all.map(
+        ${rows.map(
           (one) => html`<tr key=${one.id} class=${one.heard ? "" : "silent"} data-testid="device" data-id=${one.id}>
             <td>${!one.heard && html`<${Symbol} urgency="ill" size=${14} label=${false} />`} ${one.name}${one.registered === false && html` <span class="chip">${t("devices.unplaced")}</span>`}</td>
             <td>${one.place_name}</td>
@@ -47,5 +62,6 @@ export function Devices() {
         )}
       </tbody>
     </table>
+    ${rows.length < total && html`<p class="none">${t("devices.more", { n: rows.length })}</p>`}
   </aside>`;
 }

@@ -48,9 +48,7 @@ function Head({ incident }) {
         ${!live && html`<b class="mark">${word("purpose", incident.purpose)}</b> `}${incident.title}
       </h2>
       <p>
-        <b>${incident.place_name || incident.place}</b>
-        <span>${word("kind", incident.kind)}</span>
-        <span>${t("incident.number", { n: incident.number })}</span>
+                <span>${t("incident.number", { n: incident.number })}</span>
         ${incident.grid_name && html`<span>${incident.grid_name}</span>`}
         ${incident.assigned_to_name && html`<span>${t("incident.assigned", { who: incident.assigned_to_name })}</span>`}
       </p>

@@ -60,7 +60,7 @@ function Row({ id }) {
     >
       <${Symbol} urgency=${incident.priority} flash=${waiting && live && incident.priority < 4} />
       <span class="what">
-        <span class="title">${!live && html`<b class="mark">${word("purpose", incident.purpose)}</b> `}${incident.title}</span>
+        <span class="title">${!live && html`<b class="mark">${word("purpose", incident.purpose)}</b> `}${titleOf(incident)}</span>
         <span class="where">${incident.place_name || incident.site_name || incident.site}</span>
       </span>
       <span class="when">
@@ -69,6 +69,13 @@ function Row({ id }) {
       </span>
     </button>
   </li>`;
+}
+
+/** The title without the place it begins with, where that stands in a line of its own. */
+export function titleOf(incident) {
+  const place = incident.place_name;
+  const bare = place && incident.title.startsWith(place) ? incident.title.slice(place.length).trim() : "";
+  return bare || incident.title;
 }
 
 export function stateOf(incident) {

@@ -17,6 +17,7 @@ export function StatusBar() {
   const counts = seen.counts;
   const test = overview.value?.sound_test;
   const channels = seen.channels ?? [];
+  const tested = Boolean(seen.broker?.kind);
   return html`<footer class="statusbar" data-testid="statusbar">
     <${Item} label=${t("bar.cameras")} action=${() => (devicesOpen.value = "cameras")} late=${counts.cameras_heard < counts.cameras} name="cameras">
       ${counts.cameras_heard}/${counts.cameras}
@@ -24,8 +25,8 @@ export function StatusBar() {
     <${Item} label=${t("bar.sensors")} action=${() => (devicesOpen.value = "sensors")} late=${counts.sensors_heard < counts.sensors} name="sensors">
       ${counts.sensors_heard}/${counts.sensors}
     <//>
-    <${Item} label=${t("bar.selftest")} late=${!seen.selftest || seen.selftest.age > LATE} name="selftest" title=${stages(seen.selftest)}>
-      ${seen.selftest ? t("age.ago", { span: span(seen.selftest.age) }) : t("age.never")}
+    <${Item} label=${t("bar.selftest")} late=${tested && (!seen.selftest || seen.selftest.age > LATE)} name="selftest" title=${stages(seen.selftest)}>
+      ${seen.selftest ? t("age.ago", { span: span(seen.selftest.age) }) : t(tested ? "age.never" : "bar.selftest.none")}
     <//>
     <${Item} label=${t("bar.roles")} late=${seen.roles.some((role) => role.age > LATE)} name="roles" title=${roles(seen.roles)}>
       ${seen.roles.filter((role) => role.age <= LATE).length}/${seen.roles.length}

@@ -52,7 +52,7 @@ export function WorkOrders({ orders }) {
         (order) => html`<li key=${order.id}>
           <b>${word("channel", order.channel)}</b>
           <span class="grow">${order.order_no ? t("order.number", { n: order.order_no }) : t("order.none")}</span>
-          <span class="chip" data-testid="order-status">${order.status ? word("order.status", order.status) : t("order.sending")}</span>
+          <span class="chip" data-testid="order-status">${order.status ? word("order.status", order.status) : t(order.order_no ? "order.received" : "order.sending")}</span>
           <time>${clockTime(order.updated_at)}</time>
         </li>`,
       )}
@@ -98,8 +98,11 @@ export function Story({ steps, loading }) {
           <time>${clockTime(step.at)}</time>
           <div>
             <b>${word("step", step.action)}</b>
-            ${step.who && html`<span class="who">${step.who_name || word("who", step.who)}</span>`}
+            ${step.details.name && html` <span>${step.details.name}</span>`}
+            ${step.to_name && html` <span>${step.to_name}</span>`}
+            ${step.who && html`<span class="who">${word("who", step.who_name || step.who)}</span>`}
             ${step.reason && html`<p>${step.reason}</p>`}
+            ${step.details.refused && html`<p class="bad">${t("step.not_done", { why: step.details.refused })}</p>`}
           </div>
         </li>`,
       )}

@@ -7,6 +7,7 @@ import { enable, sound } from "../sound.js";
 import { language, speak, t, word } from "../text.js";
 import { cycleTheme, theme } from "../theme.js";
 import { noteIll, ringing, silencedUntil, silenceNow } from "../watch.js";
+import { passwordOpen } from "./password.js";
 import { Symbol } from "./symbol.js";
 
 export function TopBar() {
@@ -26,6 +27,7 @@ export function TopBar() {
       <span class="sub">${t(`role.${person.value?.role}`)}</span>
     </div>
     <div class="corner">
+      <button class="quiet" onClick=${() => (passwordOpen.value = true)}>${t("password.change")}</button>
       <button class="quiet" onClick=${cycleTheme} title=${t("theme.change")}>${t(`theme.${theme.value}`)}</button>
       <button class="quiet" onClick=${() => speak(language.value === "zh" ? "en" : "zh")}>${t("language.other")}</button>
       <button class="quiet" onClick=${signOut} data-testid="sign-out">${t("sign.out")}</button>
