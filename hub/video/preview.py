@@ -36,7 +36,7 @@ def preview(film: bytes) -> bytes:
             shown = None
             stream = None
             for frame in source.decode(video=0):
-                if frame.is_corrupt or frame.time is None:
+                if frame.is_corrupt or frame.pts is None:
                     continue
                 if stream is None:
                     width = min(WIDTH, frame.width) // 2 * 2
@@ -87,4 +87,13 @@ def jpeg(pixels: Luma) -> bytes:
 
 def _options() -> dict[str, str]:
     rate = str(BITS_PER_SECOND)
-    return {"preset": "veryfast", "crf": "28", "maxrate": rate, "bufsize": rate, "g": str(2 * RATE), "threads": "1"}
+    # No B-frames: with them the film would begin a few frames' time after its zero.
+    return {
+        "preset": "veryfast",
+        "crf": "28",
+        "maxrate": rate,
+        "bufsize": rate,
+        "g": str(2 * RATE),
+        "bf": "0",
+        "threads": "1",
+    }
