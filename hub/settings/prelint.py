@@ -69,7 +69,7 @@ class _Lint:
                 return
             elif fresh and char in "\"'":
                 self.quote = char
-            elif char == ":" and (column + 1 == len(text) or text[column + 1] in " \t"):
+            elif char == ":" and (column + 1 == len(text) or text[column + 1] in " \t\u3000\xa0"):
                 key, token = text[token:column].strip(" \"'"), column + 1
             elif fresh and char == "-" and text[column + 1 : column + 2] in ("", " "):
                 token = column + 1
