@@ -8,7 +8,7 @@ from typing import Any, Final
 from alerts.desk import Desk, PolicyOf
 from alerts.policy import AlertSettings
 from hub.identity import derived
-from hub.model import Detection, Point
+from hub.model import Alert, Detection, Incident, Point
 from hub.settings.city import Building, Camera, City, Community, Device, Grid, Person, Site, Street, Unit
 
 START: Final = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -110,3 +110,25 @@ def fall(at: float, *, x: float = 100.0, missed: int = 0, camera: str = "cuihu/c
         condition=f"falling_object:{camera}:{path[0].t:.3f}",
         **fields,
     )
+
+
+def incident(*alerts: Alert, **fields: Any) -> Incident:
+    """An open incident of these alerts."""
+    first = alerts[0]
+    defaults: dict[str, Any] = {
+        "id": f"incident-{first.id}",
+        "number": "20261123-001",
+        "site": first.site,
+        "at": first.began_at,
+        "version": 1,
+        "state": "new",
+        "priority": 1,
+        "kind": first.kind,
+        "title": "",
+        "place": first.place,
+        "opened_at": first.began_at,
+        "updated_at": first.began_at,
+        "alerts": alerts,
+        "purpose": first.purpose,
+    }
+    return Incident(**{**defaults, **fields})
