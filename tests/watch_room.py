@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -31,12 +31,13 @@ from hub.topics import DETECTIONS
 from hub.video.clip import Clip, remux
 from hub.video.session import film as video
 from hub.video.source import Source
-from simulator.demo_views import CUIHU_B3
 from simulator.falling import Fall
 from simulator.film import Encoding, record
 from simulator.scene import Scene
 from tests.alarm_stage import Stage, stage
 from tests.small_estate import desk
+
+T = TypeVar("T")
 
 PASSWORD: Final = "a password for tests"
 LINK_SECRET: Final = b"0123456789abcdef0123456789abcdef"
@@ -163,16 +164,24 @@ class Room:
 
     async def incident(self, kind: str, wait: float = 10.0) -> str:
         """The id of the newest incident of a kind, once there is one."""
-        async with asyncio.timeout(wait):
-            while True:
-                async with self.store.connection() as connection:
-                    cursor = await connection.execute(
-                        "SELECT id FROM incident WHERE kind = %s ORDER BY opened_at DESC LIMIT 1", (kind,)
-                    )
-                    row = await cursor.fetchone()
-                if row is not None:
-                    return str(row[0])
-                await asyncio.sleep(0.05)
+
+        async def newest() -> str | None:
+            async with self.store.connection() as connection:
+                cursor = await connection.execute(
+                    "SELECT id FROM incident WHERE kind = %s ORDER BY opened_at DESC LIMIT 1", (kind,)
+                )
+                row = await cursor.fetchone()
+            return str(row[0]) if row is not None else None
+
+        return await until(newest, wait)
+
+    async def reaches(self, incident: str, state: str, wait: float = 10.0) -> None:
+        """Wait until an incident is in this state."""
+
+        async def there() -> bool:
+            return await self.state(incident) == state
+
+        await until(there, wait)
 
     async def state(self, incident: str) -> str:
         """An incident's state in the store."""
@@ -238,6 +247,15 @@ class Room:
                 )
 
 
+async def until(found: Callable[[], Awaitable[T | None]], wait: float = 10.0) -> T:
+    """The first answer that is not empty, asked for again and again for at most `wait` seconds."""
+    async with asyncio.timeout(wait):
+        while True:
+            if answer := await found():
+                return answer
+            await asyncio.sleep(0.05)
+
+
 async def admit(store: Store, name: str, role: account.Role) -> None:
     """Make an account with PASSWORD."""
     await account.create(store, name, role, PASSWORD, by="test")
@@ -277,7 +295,7 @@ def filmed(
     path: Path, camera: str, begin: float, seconds: float = 6.0, codec: Literal["h264", "hevc"] = "h264"
 ) -> Film:
     """A rendered facade with a fall, as the camera's chunks that begin at `begin` (seconds since 1970), and a clip."""
-    scene = Scene(view=CUIHU_B3, fall=Fall(at=2.0, floor=9), title="3 S", period=3.0)
+    scene = Scene(fall=Fall(at=2.0, floor=9), title="CAM 3 S", period=3.0)
     record(scene, path, seconds, Encoding(codec=codec, gop=25))
     with Source(str(path)) as source:
         chunks = list(video(source, camera, camera.split("/")[0], begin))
