@@ -86,7 +86,7 @@ class Cameras:
 
     def _ended(self, camera: str, watch: Watch) -> None:
         one = self._running.get(camera)
-        if one is not None and one.watch is watch:
+        if one is not None and one.watch is watch and not watch.stopping:
             # It was not told to: a bug, whose trace threading has printed. It is started again after a while.
             metrics.BUGS.labels("camera").inc()
             log.error("camera_thread_died", camera=camera)

@@ -55,6 +55,11 @@ class Watch(threading.Thread):
         """End at the next packet, or when the read has timed out; nothing is offered from now on."""
         self._stopping.set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to end."""
+        return self._stopping.is_set()
+
     def run(self) -> None:
         """The thread's body."""
         try:

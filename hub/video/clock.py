@@ -11,11 +11,11 @@ from typing import Final, Literal
 
 from hub.video.lost import Lost
 
-SETTLING: Final = 10.0
-"""Seconds in which a new session is corrected quickly: no detector trusts its first seconds yet."""
-QUICK: Final = 0.1
+SETTLING: Final = 60.0
+"""Seconds in which a new session is corrected more quickly: what its start got wrong is soon right."""
+QUICK: Final = 0.02
 SLOW: Final = 0.005
-"""Seconds of correction per second. At 0.5 % a measured g is wrong by 1 %."""
+"""Seconds of correction per second. At 0.5 % a measured g is wrong by 1 %, and a chunk begins 1 ms off."""
 TRUSTED: Final = 2.0
 """A camera's clock that differs from ours by more than this many seconds is set wrongly: ours is used."""
 NEAR: Final = 0.05
