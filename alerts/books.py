@@ -18,8 +18,11 @@ from alerts.linking import Cut
 from hub import outbox
 from hub.model import Alert, Detection, Incident, Point
 from hub.outbox import Connection
+from hub.store import Store
 from hub.topics import ALERTS, INCIDENTS
 
+GUARDED_DAYS: Final = 35
+"""Longer than any topic that we read is kept."""
 REMEMBERED: Final = 600.0
 """Seconds for which an ended alert can still be the one that a late claim is about."""
 
@@ -261,6 +264,18 @@ async def _incident(connection: Connection, one: Incident) -> None:
         "body": Jsonb(msgspec.to_builtins(one)),
     }
     await connection.execute(_UPSERT, row)
+
+
+async def tidy(store: Store, now: datetime) -> None:
+    """Forget what only guards against repeats, once the log can't repeat it any more."""
+    before = now - timedelta(days=GUARDED_DAYS)
+    for query in (
+        "DELETE FROM command_seen WHERE at < %s",
+        "DELETE FROM timer WHERE fired_at < %s",
+        "DELETE FROM outbox WHERE created_at < %s AND state <> 'waiting' AND incident NOT IN (SELECT id FROM incident)",
+    ):
+        async with store.transaction() as connection:
+            await connection.execute(query, (before,))
 
 
 _COLUMNS: Final = (

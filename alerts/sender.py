@@ -93,9 +93,11 @@ class Sender:
             response = await self._client.post(request.url, json=request.body, timeout=TIMEOUT)
         except httpx.HTTPError as error:
             return Answer("later", redact(f"{type(error).__name__}: {error}"))
+        except httpx.InvalidURL as error:
+            return Answer("refused", redact(f"the robot's address can't be used: {error}"))
         try:
             body: object = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         return channel.judge(response.status_code, body)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,15 @@ import httpx
 import msgspec
 import structlog
 
+from alerts import books
 from alerts import router as routing
 from alerts import sender as sending
 from alerts import timers as clocks
-from alerts.channels import Address
+from alerts.channels import CHANNELS, Address
 from alerts.desk import Desk
 from alerts.evidence import Cutter
 from alerts.policy import AlertSettings
+from alerts.telling import HOTLINE
 from hub import metrics, outbox
 from hub.bus import Bus
 from hub.errors import TransientError
@@ -31,6 +34,7 @@ from hub.store import Store
 log = structlog.get_logger()
 
 SECTION = "alerts"
+TIDY_EVERY = 3600.0
 IDLE = 0.5
 """Seconds at most between two looks for what is due."""
 
@@ -116,8 +120,10 @@ async def forwarding(store: Store, bus: Bus, wake: asyncio.Event, beat: Callable
         wake.clear()
         try:
             sent = await outbox.forward(store, bus)
-            for channel, count in (await outbox.waiting(store)).items() if not sent else ():
-                metrics.OUTBOX_WAITING.labels(channel).set(count)
+            if not sent:
+                counts = await outbox.waiting(store)
+                for channel in (outbox.BUS, HOTLINE, *CHANNELS):
+                    metrics.OUTBOX_WAITING.labels(channel).set(counts.get(channel, 0))
         except TransientError as error:
             log.warning("waiting", loop="forward", error=redact(str(error)))
             sent = 0
@@ -126,12 +132,16 @@ async def forwarding(store: Store, bus: Bus, wake: asyncio.Event, beat: Callable
 
 
 async def ticking(timers: clocks.Timers, store: Store, beat: Callable[[], None]) -> None:
-    """Fire timers when they are due."""
+    """Fire timers when they are due, and forget from time to time what only guards against repeats."""
+    tidied = 0.0
     while True:
         beat()
         wait = IDLE
         try:
             await timers.fire()
+            if time.monotonic() - tidied > TIDY_EVERY:
+                await books.tidy(store, datetime.now(UTC))
+                tidied = time.monotonic()
             wait = max(0.02, await clocks.next_due(store, datetime.now(UTC), IDLE))
         except TransientError as error:
             log.warning("waiting", loop="timers", error=redact(str(error)))

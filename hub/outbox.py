@@ -182,7 +182,7 @@ async def claim(
 
 
 async def release(store: Store, worker: str) -> None:
-    """What an earlier life of this worker had claimed when it died is free again, without waiting for its claims' end."""
+    """What an earlier life of this worker had claimed when it died is free again, long before those claims end."""
     async with store.transaction() as connection:
         await connection.execute(
             "UPDATE outbox SET claimed_until = NULL WHERE claimed_by = %s AND state = 'waiting'", (worker,)
@@ -214,7 +214,7 @@ async def settle(
             UPDATE outbox SET state = %s, answer = %s, sent_at = %s, claimed_until = NULL
             WHERE id = %s AND state = 'waiting'
             """,
-            (state, answer[:500], now, row.id),
+            (state, _storable(answer), now, row.id),
         )
         if cursor.rowcount == 0:
             return
@@ -227,7 +227,7 @@ async def settle(
             channel=row.channel,
             recipient=str(row.body.get("person") or row.recipient),
             outcome="refused" if state in ("refused", "dead") else "accepted",
-            answer=answer[:500],
+            answer=_storable(answer),
             purpose=row.purpose,
         )
         await announce(connection, RECEIPTS, receipt, now)
@@ -238,7 +238,7 @@ async def later(store: Store, row: Row, wait: float, answer: str, now: datetime)
     async with store.transaction() as connection:
         await connection.execute(
             "UPDATE outbox SET next_at = %s, claimed_until = NULL, answer = %s WHERE id = %s AND state = 'waiting'",
-            (now + timedelta(seconds=wait), answer[:500], row.id),
+            (now + timedelta(seconds=wait), _storable(answer), row.id),
         )
 
 
@@ -260,3 +260,8 @@ async def waiting(store: Store) -> dict[str, int]:
             "SELECT channel, count(*) FROM outbox WHERE state = 'waiting' GROUP BY channel"
         )
         return {str(channel): int(count) for channel, count in await cursor.fetchall()}
+
+
+def _storable(answer: str) -> str:
+    # What strangers answer may hold anything, and PostgreSQL takes no NUL.
+    return answer.replace("\0", "")[:500]
