@@ -85,6 +85,8 @@ class Watch(threading.Thread):
                 reason, detail = "settings", redact(str(error))
             else:
                 continue
+            if self._stopping.is_set():
+                return
             if time.monotonic() - begun > STEADY:
                 wait = FIRST_WAIT
             pause = wait * random.uniform(0.5, 1.5)  # noqa: S311  # jitter, not a secret
