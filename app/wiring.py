@@ -48,9 +48,7 @@ async def alert(context: Context) -> None:
         robots={name: _address(robot) for name, robot in deployment.channels.robots.items()},
         evidence=deployment.evidence_directory,
     )
-    await alerts.service.run(
-        context.bus, context.store, context.settings, place, context.progress, context.inflight
-    )
+    await alerts.service.run(context.bus, context.store, context.settings, place, context.progress)
 
 
 async def bridge(context: Context) -> None:

@@ -29,7 +29,6 @@ from bridge_12345.order import Promised, body
 from bridge_12345.outward import Peer
 from hub.bus.embedded import EmbeddedBus
 from hub.bus.kafka import KafkaBus
-from hub.inflight import Inflight
 from hub.model import Detection
 from hub.outbox import Connection
 from hub.progress import Progress
@@ -48,7 +47,6 @@ class Task(msgspec.Struct, frozen=True):
     bus: str
     robot: str
     hotline: str
-    folder: str
     early: bool = False
 
 
@@ -93,15 +91,13 @@ async def main(task: Task) -> None:
     }
     place = alerts.service.Place(worker="alerts-1", page="http://hub.test", robots=robots)
     peer = Peer(url=f"{task.hotline}/orders", secret=SECRET)
-    folder = Path(task.folder)
     async with open_bus(task.bus) as bus, Store.open(task.dsn) as store:
-        progress, inflight = Progress("alerts", "1"), Inflight(folder / "inflight")
         if task.early:
             router = EarlyRouter(store, alerts.service.Desks(settings))
             router.hotline = peer.url
-            await Loop(bus, TOPICS, GROUP, lambda: None, inflight, limit=1).run(router.handle)
+            await Loop(bus, TOPICS, GROUP, lambda: None, limit=1).run(router.handle)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(alerts.service.run(bus, store, settings, place, progress, inflight))
+            tasks.create_task(alerts.service.run(bus, store, settings, place, Progress("alerts", "1")))
             door = bridge_12345.service.Door(host="127.0.0.1", port=0)
             tasks.create_task(bridge_12345.service.run(bus, store, peer, door, "bridge-1", Progress("bridge", "1")))
 

@@ -196,7 +196,7 @@ def seed() -> int:
 
 async def trial(store: Store, dsn: str, bus: str, folder: Path, deaths: int, *, early: bool = False) -> World:
     async with world() as on:
-        task = Task(dsn=dsn, bus=bus, robot=on.robot, hotline=on.hotline, folder=str(folder), early=early)
+        task = Task(dsn=dsn, bus=bus, robot=on.robot, hotline=on.hotline, early=early)
         process = Process(task, folder / "child.log")
         try:
             await endure(on, process, bus, random.Random(seed()), deaths)
