@@ -12,16 +12,20 @@ from fastapi.responses import StreamingResponse
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
-from control_room import call119, devices, incidents
+from control_room import call119, devices, incidents, session
 from control_room.call119 import CallCard
 from control_room.door import Here, Operator, Viewer
 from control_room.entrance import Form
 from control_room.office import Office
+from control_room.session import Guest
+from hub.errors import TransientError
 from hub.model import Command
 from hub.topics import COMMANDS
 
 routes = APIRouter(prefix="/api")
 
+SESSION_LOOKED_AT = 20.0
+"""Seconds between two looks at whether the session of an open stream still holds."""
 PAGE = "page"
 """The channel of commands that come from here."""
 
@@ -141,11 +145,24 @@ async def stream(
 
     async def messages() -> AsyncIterator[bytes]:
         with here.stream.listen(last_event_id) as listener:
+            looked = here.monotonic()
             async for raw in listener:
+                if here.monotonic() - looked > SESSION_LOOKED_AT:
+                    looked = here.monotonic()
+                    if not await _still_welcome(here, guest):
+                        return
                 yield raw
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(messages(), media_type="text/event-stream", headers=headers)
+
+
+async def _still_welcome(here: Office, guest: Guest) -> bool:
+    # A stream outlives its request: who signed out, or was shut out, must not go on watching for the whole shift.
+    try:
+        return not guest.session or await session.holds(here.store, guest)
+    except TransientError:
+        return True  # an alarm page is not closed because the store is away
 
 
 async def _last(here: Office) -> tuple[datetime | None, dict[str, Any] | None]:

@@ -74,6 +74,19 @@ async def find(store: Store, cookie: str) -> Guest | None:
     return Guest(*row[:5])
 
 
+async def holds(store: Store, guest: Guest) -> bool:
+    """Whether a session that was found earlier still is one."""
+    async with store.connection() as connection:
+        cursor = await connection.execute(
+            """
+            SELECT 1 FROM session AS s JOIN account AS a ON a.name = s.account
+            WHERE s.id = %s AND s.expires_at > now() AND NOT a.disabled
+            """,
+            (guest.session,),
+        )
+        return await cursor.fetchone() is not None
+
+
 async def by_token(store: Store, token: str) -> Guest | None:
     """Who has this API token, None when there is none or it was revoked."""
     async with store.connection() as connection:

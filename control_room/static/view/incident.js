@@ -49,6 +49,7 @@ function Head({ incident }) {
       </h2>
       <p>
                 <span>${t("incident.number", { n: incident.number })}</span>
+        ${incident.why_linked?.length > 0 && html`<b>${incident.why_linked[0]}</b>`}
         ${incident.grid_name && html`<span>${incident.grid_name}</span>`}
         ${incident.assigned_to_name && html`<span>${t("incident.assigned", { who: incident.assigned_to_name })}</span>`}
       </p>
