@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from base64 import b64encode
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
+import msgspec
 import structlog
 
 from hub.errors import ConfigError, TransientError
@@ -29,7 +32,18 @@ log = structlog.get_logger()
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 
+_ITERATIONS: Final = 20_000
+
 Kind = Literal["mosquitto", "amqtt"]
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may come in: one account for all devices, and TLS where there is a certificate (PEM)."""
+
+    username: str
+    password: str
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class EmbeddedBroker:
@@ -38,8 +52,17 @@ class EmbeddedBroker:
     `port` 0 takes any free one. `kind` says which broker it became.
     """
 
-    def __init__(self, directory: Path, port: int = 0, host: str = "127.0.0.1", *, kind: Kind | None = None) -> None:
-        """`kind` chooses; without it mosquitto is taken when there is one."""
+    def __init__(
+        self,
+        directory: Path,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        guard: Guard | None = None,
+        kind: Kind | None = None,
+    ) -> None:
+        """`kind` chooses; without it mosquitto is taken when there is one. Without a guard anybody may come in."""
+        self._guard = guard
         self.directory = directory
         self.host = host
         self.port = port
@@ -52,6 +75,8 @@ class EmbeddedBroker:
         self.port = await _free(self.host, self.port)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.kind == "amqtt":
+            if self._guard is not None:
+                raise ConfigError("only mosquitto guards its door; install it, or leave out mqtt.username")
             await self._start_amqtt()
         else:
             await self._start_mosquitto()
@@ -85,7 +110,7 @@ class EmbeddedBroker:
         if program is None:
             raise ConfigError("mosquitto is not installed; write 'broker: external' and name one, or install it")
         file = self.directory / "mosquitto.conf"
-        file.write_text(_configuration(self.directory, self.host, self.port))
+        file.write_text(_configuration(self.directory, self.host, self.port) + self._guarded())
         # Ended by the kernel when we die, however we die; its own session, for Ctrl-C is for the hub.
         tied = [sys.executable, launch.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "0", "0", "plain"]
         with (self.directory / "mosquitto.log").open("ab") as output:
@@ -100,6 +125,16 @@ class EmbeddedBroker:
                 await self.stop()
                 raise TransientError(f"mosquitto does not answer on {self.host}:{self.port}")
             await asyncio.sleep(0.02)
+
+    def _guarded(self) -> str:
+        guard = self._guard
+        if guard is None:
+            return "allow_anonymous true\n"
+        file = self.directory / "accounts"
+        file.touch(mode=0o600)
+        file.write_text(f"{guard.username}:{_hashed(guard.password)}\n")
+        tls = f"certfile {guard.certificate}\nkeyfile {guard.key}\n" if guard.certificate else ""
+        return f"allow_anonymous false\npassword_file {file}\n{tls}"
 
     async def _start_amqtt(self) -> None:
         from amqtt.broker import Broker  # loaded only where it stands in
@@ -117,12 +152,18 @@ def mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
+def _hashed(password: str) -> str:
+    """As mosquitto_passwd writes it since 2.0: PBKDF2 with SHA-512."""
+    salt = os.urandom(12)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
+    return f"$7${_ITERATIONS}${b64encode(salt).decode()}${b64encode(key).decode()}"
+
+
 def _configuration(directory: Path, host: str, port: int) -> str:
     owner = "user root\n" if os.geteuid() == 0 else ""
     return (
         f"listener {port} {host}\n"
         f"{owner}"
-        "allow_anonymous true\n"
         "max_queued_messages 0\n"
         "max_inflight_messages 1000\n"
         "persistence true\n"

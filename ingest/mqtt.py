@@ -112,6 +112,11 @@ class MqttDoor:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
 
+    @property
+    def waiting(self) -> int:
+        """Messages taken and not yet on their way to the log."""
+        return len(self._waiting)
+
     async def run(self, beat: Callable[[], None]) -> None:
         """Take messages until cancelled. paho connects again by itself, after 1 to 30 s."""
         host, port = self._broker.host, self._broker.port
