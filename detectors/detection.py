@@ -45,14 +45,14 @@ def candidate(origin: Origin, claim: Claim, at: datetime) -> Candidate:
 def detection(candidate: Candidate, decision: Decision, *, late: bool = False) -> Detection:
     """The detection a decision makes of a candidate. Raises ValueError for a rejected one: there is nothing to tell.
 
-    Its id comes from detector, condition, beginning, status and level, so that a claim refined while it lasts, or
-    made again after a restart, replaces itself.
+    Its id comes from detector, condition, beginning, end, status and level: the same claim made again after a restart
+    is the same detection, a refined one is another of the same condition.
     """
     if decision.status == "rejected":
         raise ValueError("a rejected candidate is no detection")
     claim = candidate.claim
     condition = claim.words.get(CONDITION) or f"{candidate.detector}:{claim.subject}:{claim.start.timestamp():.3f}"
-    key = (candidate.detector, condition, claim.start, decision.status, decision.level, candidate.purpose)
+    key = (candidate.detector, condition, claim.start, claim.end, decision.status, decision.level, candidate.purpose)
     return Detection(
         id=derived("det", *key),
         site=candidate.site,

@@ -42,8 +42,6 @@ GUESSES: Final = (LEVEL, -2.0, -0.8, -0.3)
 """Vanishing rows tried without calibration: level (in pixels), then in picture heights."""
 GUESSED_SHARE: Final = (0.25, 2.4)
 """Acceleration shares between which a guessed vanishing row makes a fall of a path; the best of those is taken."""
-_TELL_AGAIN: Final = 0.3
-"""Seconds between two looks at a growing track that is already told of."""
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -62,7 +60,6 @@ class _Seen(msgspec.Struct):
     points: NDArray[np.float64]
     before: NDArray[np.float64] | None = None
     status: str = "rejected"
-    told_at: float = -math.inf
     passed: int = 0
 
 
@@ -164,7 +161,7 @@ class FallingObject:
         learned = msgspec.msgpack.decode(snapshot, type=_Learned)
         shape = (learned.rows, learned.columns)
         usual = np.frombuffer(learned.usual, np.uint8).reshape(shape).astype(np.float32)
-        duty = np.frombuffer(learned.duty, np.uint8).reshape(shape).astype(np.float32) / 255
+        duty = np.frombuffer(learned.duty, np.uint8).reshape(shape).astype(np.float32) / np.float32(255)
         self._response.learn_from((learned.height, learned.width), usual, duty, learned.age)
 
     def _begin(self, picture: Picture) -> None:
@@ -198,8 +195,8 @@ class FallingObject:
         seen = self._thing(track)
         repeat = seen.track != track.number
         points = track.points if repeat else seen.points
-        # A growing track is looked at with each point until it is told of, then now and then, and at its end.
-        if not track.ended and seen.status == "alarm" and now - seen.told_at < _TELL_AGAIN:
+        # A growing track is looked at with each point until it is told of, and once more at its end.
+        if not track.ended and seen.status == "alarm":
             return
         found = self._fit(points)
         if found is None:
@@ -218,7 +215,6 @@ class FallingObject:
             return  # the quiet list can wait for the whole path
         again = decision.status == seen.status == "alarm"
         if stronger or again or track.ended:
-            seen.told_at = now
             if stronger:
                 seen.status = decision.status
             if stronger or again or decision.status == "rejected":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Any
 
 import cv2
 import msgspec
@@ -110,7 +111,7 @@ class Response:
         if self.began is None:
             self.began = at
         if self._scale != 1.0:
-            luma = cv2.resize(luma, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA)
+            luma = _grey(cv2.resize(luma, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA))
         self.pictures += 1
         if self._times:
             if self._repeats(luma):
@@ -142,7 +143,7 @@ class Response:
             self._times.popleft()
         if len(self._lumas) <= back:
             return None
-        difference = cv2.absdiff(self._lumas[-1], self._lumas[0])
+        difference = _grey(cv2.absdiff(self._lumas[-1], self._lumas[0]))
         self._differences.append((self._times[0], difference))
         # The difference that ended at the middle picture stands `back` before the one just made.
         while len(self._differences) > back + 1:
@@ -153,7 +154,7 @@ class Response:
             return None  # the number of pictures between has just changed with the rate
         self._answered = self._times[0]
         before = self._differences[0][1]
-        response: Grey = cv2.min(before, difference)
+        response = _grey(cv2.min(before, difference))
         return self._blobs(response, self._times[0])
 
     def _blobs(self, response: Grey, at: float) -> Blobs:
@@ -190,9 +191,9 @@ class Response:
         self._duty += np.float32(min(1.0, self._step / memory)) * (active - self._duty)
 
     def _gather(self, response: Grey, mask: Grey, limits: Floats, at: float) -> Blobs:
-        spots = cv2.findNonZero(mask)
-        if spots is None:
+        if not mask.any():
             return _none(at, calm=True)
+        spots = cv2.findNonZero(mask)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
         if count - 1 > MOST_BLOBS:
             strongest = np.argsort(stats[1:, cv2.CC_STAT_AREA])[::-1][:MOST_BLOBS] + 1
@@ -207,11 +208,12 @@ class Response:
         weights = np.where(above, values, 0).astype(np.float32)
         total = np.bincount(label, weights.sum(1), count)[strongest]
         size = np.bincount(label, above.sum(1), count)[strongest]
-        x = np.bincount(label, (weights * full[1]).sum(1), count)[strongest]
-        y = np.bincount(label, (weights * full[0]).sum(1), count)[strongest]
+        along = np.bincount(label, (weights * full[1]).sum(1), count)[strongest]
+        down = np.bincount(label, (weights * full[0]).sum(1), count)[strongest]
         keep = (total > 0) & (size >= 2)
         chosen = strongest[keep]
-        total, size, x, y = total[keep], size[keep], x[keep] / total[keep], y[keep] / total[keep]
+        total, size = total[keep], size[keep]
+        x, y = along[keep] / total, down[keep] / total
         assert self._duty is not None
         duty_map = cv2.dilate(self._duty, _THREE)
         tile_row = np.minimum((y / TILE).astype(int), self._duty.shape[0] - 1)
@@ -228,6 +230,10 @@ class Response:
             (stats[chosen, cv2.CC_STAT_HEIGHT] * 2 * grow).astype(np.float32),
             calm=True,
         )
+
+
+def _grey(array: NDArray[Any]) -> Grey:
+    return array  # OpenCV's stubs forget that 8 bits in are 8 bits out
 
 
 def _none(at: float, calm: bool) -> Blobs:

@@ -48,6 +48,13 @@ class FallingSettings(BaseModel):
     masks: dict[str, Mask] = Field(
         default_factory=dict, description="Parts of the picture that are not watched, by name.", json_schema_extra=CLIPS
     )
+    silent_after: Seconds = Field(
+        default=30.0,
+        ge=5.0,
+        le=3600.0,
+        description="A camera that sends nothing for so long is told to be silent.",
+        json_schema_extra=EXACT,
+    )
     cold_start: Seconds = Field(
         default=2.5,
         ge=1.0,

@@ -165,8 +165,8 @@ class Tracks:
         if not len(pairs):
             return
         if len(pairs) > MOST_TRACKS:
-            chosen = (pairs[:, 0], pairs[:, 1])
-            slant = np.abs(dx[chosen]) / (dy[chosen] + 2)
+            one, other = pairs[:, 0], pairs[:, 1]
+            slant = np.abs(dx[one, other]) / (dy[one, other] + 2)
             pairs = pairs[np.argsort(slant)[:MOST_TRACKS]]
         middle, now = past[pairs[:, 0]], third[pairs[:, 1]]
         pause = now[:, AT] - middle[:, AT]
