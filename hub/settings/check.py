@@ -16,13 +16,17 @@ from hub.settings.assemble import assemble
 from hub.settings.city import City
 from hub.settings.deployment import Deployment
 from hub.settings.document import Document, Parsed, parse
+from hub.settings.node import locate
 from hub.settings.tuning import DEFAULTS, PRESETS, SITES, Tuning, stem
 from hub.settings.tuning_form import Sections, tuning_mistakes
-from hub.settings.wording import explain
+from hub.settings.wording import explain, suggestion
 from hub.settings.written import CityFile, SiteFile
 
 CITY: Final = "city.yaml"
 PLACES: Final = "sites/"
+Decoders = Mapping[str, type[BaseModel] | None]
+"""The decoders of ingest by name, each with the model of its mapping, if it takes one. The app knows them all."""
+
 F = TypeVar("F", bound=BaseModel)
 _EXPECTED: Final = "hub.yaml, city.yaml, sites/<id>.yaml, tuning/defaults.yaml, tuning/presets/ or tuning/sites/"
 
@@ -46,13 +50,18 @@ class Checked(msgspec.Struct, frozen=True):
         )
 
 
-def check(path: Path, sections: Sections | None, environ: Mapping[str, str] = os.environ) -> Checked:
+def check(
+    path: Path,
+    sections: Sections | None,
+    decoders: Decoders | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Checked:
     """Check a settings folder, or one file of it (the whole folder is read, its own mistakes are told).
 
     Raises ConfigError when there is nothing to check at `path`.
     """
     root = path if path.is_dir() else root_of(path)
-    checked = examine(read_folder(root), sections, folder=root, environ=environ)
+    checked = examine(read_folder(root), sections, decoders, folder=root, environ=environ)
     return checked if path.is_dir() else checked.mentioning(frozenset({path.resolve().relative_to(root).as_posix()}))
 
 
@@ -84,6 +93,7 @@ def read_folder(root: Path) -> dict[str, bytes]:
 def examine(
     files: Mapping[str, bytes],
     sections: Sections | None,
+    decoders: Decoders | None = None,
     *,
     folder: Path = Path(),
     environ: Mapping[str, str] = os.environ,
@@ -92,6 +102,7 @@ def examine(
     """Check files by name and content. `known` spares parsing again what has not changed (see `parse_all`).
 
     Without `sections` (a worker that loads a stored revision, checked before) the tuning's values are not judged.
+    Without `decoders` the mappings of hub.yaml are not judged.
     Without hub.yaml among the files the names of robots and secrets are not judged.
     """
     parsed = known if known is not None else parse_all(files)
@@ -109,6 +120,8 @@ def examine(
     if deployments.FILE in documents:
         deployment, found = deployments.deploy(documents[deployments.FILE], folder, environ)
         mistakes += found
+        if deployment is not None and decoders is not None:
+            mistakes += _subscriptions(deployment, documents[deployments.FILE], decoders)
     city_file = _load(documents.get(CITY), CityFile, mistakes)
     sites = {stem(n): _load(d, SiteFile, mistakes) for n, d in documents.items() if _form(n) == PLACES}
     present = {stem(name) for name in files if _form(name) == PLACES}
@@ -173,6 +186,33 @@ def _form(name: str) -> str | None:
 
 def _ordered(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     return tuple(sorted(set(mistakes), key=lambda m: (m.file, m.line, m.column, m.path, m.problem)))
+
+
+def _subscriptions(deployment: Deployment, document: Document, decoders: Decoders) -> list[Mistake]:
+    """What is wrong with the decoders that hub.yaml names, and with their mappings."""
+    mistakes: list[Mistake] = []
+
+    def refuse(path: tuple[str, ...], problem: str, remedy: str, kind: str = "value_error") -> None:
+        at = locate(document.root, path, kind)
+        mistakes.append(Mistake(at.file, at.line, at.column, ".".join(path), problem, remedy))
+
+    for name, subscription in deployment.mqtt.subscriptions.items():
+        path = ("mqtt", "subscriptions", name)
+        model = decoders.get(subscription.decoder)
+        if subscription.decoder not in decoders:
+            remedy = suggestion(subscription.decoder, decoders)
+            refuse((*path, "decoder"), f"there is no decoder '{subscription.decoder}'", remedy)
+        elif model is not None and subscription.mapping is None:
+            refuse(path, f"the decoder {subscription.decoder} needs a mapping", "add 'mapping:'", "extra_forbidden")
+        elif model is None and subscription.mapping is not None:
+            problem = f"the decoder {subscription.decoder} takes no mapping"
+            refuse((*path, "mapping"), problem, "delete it, or write 'decoder: json-mapping'", "extra_forbidden")
+        elif model is not None and (node := document.root.at(["mqtt", "mappings", subscription.mapping or ""])):
+            try:
+                model.model_validate(node.plain())
+            except ValidationError as error:
+                mistakes += explain(error, node, model, ("mqtt", "mappings", subscription.mapping or ""))
+    return mistakes
 
 
 def _tuning_values(tuning: Tuning, sections: Sections) -> list[Mistake]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 Role = Literal["grid_worker", "community", "street", "city"]
 LADDER: Final[tuple[Role, ...]] = ("grid_worker", "community", "street", "city")
 """Who is told, in this order, when nobody answers: 网格员 → 社区 → 街道 → 市."""
 
 Point = tuple[float, float]
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class Noun(BaseModel):

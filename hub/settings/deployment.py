@@ -13,10 +13,11 @@ from pydantic import AfterValidator, Field, StrictBool, ValidationError, Validat
 from hub import topics
 from hub.errors import ConfigError, Mistake
 from hub.redact import redact
-from hub.settings.city import Camera, Id, Noun
+from hub.settings.city import Camera, Noun
 from hub.settings.document import Document, parse, resolve
 from hub.settings.node import Node, Position, merge
 from hub.settings.quantity import Bytes, Ratio, Seconds
+from hub.settings.text import HttpAddress, Id, Variable
 from hub.settings.wording import explain
 
 FILE: Final = "hub.yaml"
@@ -36,7 +37,7 @@ def _no_password(value: str) -> str:
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Address = Annotated[str, AfterValidator(_no_password)]
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_no_password)]
+WebAddress = Annotated[HttpAddress, AfterValidator(_no_password)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -44,7 +45,7 @@ class Secret(Noun):
     """密钥的出处：文件或环境变量"""
 
     file: Folder | None = Field(None, description="内容为密钥的文件")
-    env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="值为密钥的环境变量")
+    env: Variable | None = Field(None, description="值为密钥的环境变量")
 
     @model_validator(mode="before")
     @classmethod
@@ -164,13 +165,13 @@ class WebPart(Noun):
     port: Port = Field(8321, description="端口")
     tls: Tls | None = Field(None, description="证书；不写且监听非本机地址时自行签发")
     proxy: StrictBool = Field(False, description="前面有负责 TLS 的反向代理")
-    public_url: HttpAddress | None = Field(None, description="消息中链接使用的地址")
+    public_url: WebAddress | None = Field(None, description="消息中链接使用的地址")
 
 
 class HotlinePart(Noun):
     """12345 热线"""
 
-    url: HttpAddress = Field(description="接收工单的地址")
+    url: WebAddress = Field(description="接收工单的地址")
     secret: Secret = Field(description="签名密钥的出处")
 
 
@@ -180,7 +181,7 @@ class BridgePart(Noun):
     host: str = Field("127.0.0.1", description="接收热线状态回调的监听地址")
     port: Port = Field(8322, description="端口")
     tls: Tls | None = Field(None, description="证书")
-    public_url: HttpAddress | None = Field(None, description="热线访问本机时用的地址（证据链接、状态回调）")
+    public_url: WebAddress | None = Field(None, description="热线访问本机时用的地址（证据链接、状态回调）")
     hotline: HotlinePart | None = Field(None, description="热线；不写则不对接")
 
 
@@ -188,7 +189,7 @@ class Robot(Noun):
     """群机器人"""
 
     kind: Literal["wecom", "dingtalk", "feishu"] = Field(description="wecom 企业微信，dingtalk 钉钉，feishu 飞书")
-    url: HttpAddress = Field(description="推送地址，不含 key")
+    url: WebAddress = Field(description="推送地址，不含 key")
     key: Secret | None = Field(None, description="地址中 key 的出处")
     secret: Secret | None = Field(None, description="签名密钥的出处")
 
@@ -283,7 +284,7 @@ class Deployment(Noun):
             deployment, found = deploy(parsed.document, path.parent, environ)
             mistakes += found
         if mistakes or deployment is None:
-            raise ConfigError(mistakes)
+            raise ConfigError(sorted(mistakes, key=lambda mistake: (mistake.line, mistake.column)))
         return deployment
 
     @property

@@ -38,7 +38,6 @@ _SPECIAL: Final = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 _REMEDIES: Final = {
     "mapping values are not allowed here": "check the colon and the indent of this line and the one above",
     "could not find expected ':'": "a key needs ': ' after it; check the indent",
-    "expected <block end>": "check the indent: it fits no line above",
     "cannot start any token": "quote the text",
     "unexpected end of stream": "close the quote",
     "but got '<stream end>'": "close the bracket",
@@ -102,6 +101,8 @@ def _broken(name: str, error: MarkedYAMLError) -> Mistake:
     mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     remedy = next((text for words, text in _REMEDIES.items() if words in problem), "")
+    if "expected <block end>" in problem and error.context_mark is not None:
+        remedy = f"check the indent: its block begins on line {error.context_mark.line + 1}"
     return Mistake(name, line, column, "", f"not YAML: {problem}", remedy)
 
 

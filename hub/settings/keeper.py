@@ -22,7 +22,7 @@ from hub import metrics
 from hub.bus import Bus
 from hub.errors import ConfigError, Mistake, TransientError
 from hub.model import SettingsRevision
-from hub.settings.check import Checked, examine, parse_all, read_folder
+from hub.settings.check import Checked, Decoders, examine, parse_all, read_folder
 from hub.settings.document import Parsed
 from hub.settings.revision import body_of
 from hub.settings.tuning_form import Sections
@@ -53,12 +53,19 @@ class Keeper:
     """Watches one folder. A bad folder keeps the old revision and says so; `last_ok` stays false while it is bad."""
 
     def __init__(
-        self, folder: Path, store: Store, bus: Bus, sections: Sections, environ: Mapping[str, str] = os.environ
+        self,
+        folder: Path,
+        store: Store,
+        bus: Bus,
+        sections: Sections,
+        decoders: Decoders | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._folder = folder
         self._store = store
         self._bus = bus
         self._sections = sections
+        self._decoders = decoders
         self._environ = environ
         self._parsed: dict[str, tuple[str, Parsed]] = {}
         self._seen: str | None = None
@@ -126,7 +133,7 @@ class Keeper:
         new = parse_all({name: raw for name, raw in files.items() if name not in kept})
         self._parsed = kept | {name: (digests[name], parsed) for name, parsed in new.items()}
         known = {name: parsed for name, (_, parsed) in self._parsed.items()}
-        return examine(files, self._sections, folder=self._folder, environ=self._environ, known=known)
+        return examine(files, self._sections, self._decoders, folder=self._folder, environ=self._environ, known=known)
 
     async def _accept(self, checked: Checked, author: str, reason: str) -> None:
         body = body_of(checked)

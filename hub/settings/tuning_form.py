@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from hub.errors import Mistake
-from hub.settings.city import City, Id
+from hub.settings.city import City
 from hub.settings.document import Document
 from hub.settings.node import Node, locate
+from hub.settings.text import Id
 from hub.settings.tuning import DEFAULTS, PRESETS, SITES, Tuning, stem
 from hub.settings.wording import explain, suggestion
 

@@ -92,7 +92,8 @@ def _deepest(root: Node, loc: Sequence[Step]) -> Node:
 
 def _words(details: ErrorDetails, node: Node, model: type[BaseModel]) -> tuple[str, str]:
     loc, kind, context = details["loc"], details["type"], details.get("ctx", {})
-    shown = f"'{node.text}'" if node.text else "this"
+    written = str(loc[-2]) if len(loc) > 1 and loc[-1] == "[key]" else node.text
+    shown = f"'{written}'" if written else "this"
     if kind == "missing":
         return f"'{loc[-1]}' is missing", f"add '{loc[-1]}:'"
     if kind == "extra_forbidden":
@@ -102,7 +103,7 @@ def _words(details: ErrorDetails, node: Node, model: type[BaseModel]) -> tuple[s
     if kind in ("literal_error", "enum"):
         words = re.findall(r"'([^']*)'|(\d+)", str(context.get("expected", "")))
         allowed = [text or number for text, number in words]
-        close = nearest(node.text, allowed)
+        close = nearest(written, allowed)
         meant = f"did you mean '{close}'? " if close else ""
         return f"{shown} is none of the words known here", f"{meant}use one of: {', '.join(allowed)}"
     if kind in _BOUNDS:
@@ -112,8 +113,6 @@ def _words(details: ErrorDetails, node: Node, model: type[BaseModel]) -> tuple[s
         return f"{shown} is out of range; it must be {words_} {bound}", ""
     if kind == "string_type" and isinstance(node.value, int | float | bool):
         return f"{shown} is read as a number or true/false, not as text", f'quote it: "{node.text}"'
-    if kind == "string_pattern_mismatch":
-        return f"{shown} does not fit", f"expected {context.get('pattern', '')}"
     if kind in _KINDS:
         return f"{shown} is not {_KINDS[kind]}", f"write {_KINDS[kind]}"
     return str(details["msg"]), ""

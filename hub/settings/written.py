@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import Field, StrictBool
 
-from hub.settings.city import Id, Noun, Point, Role
+from hub.settings.city import Noun, Point, Role
 from hub.settings.quantity import Metres
+from hub.settings.text import FullPlace, Id, Name, RelativePlace, StreamAddress, StreamPath
 
 SensorKind = Literal[
     "smoke", "heat", "gas", "co", "water", "pressure", "door", "lift", "sos", "manhole", "electric", "panel"
 ]
 SENSOR_KINDS: Final[tuple[str, ...]] = get_args(SensorKind)
-
-
-def _some_text(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("is empty; write some text, or delete the line")
-    return value
-
-
-Name = Annotated[str, BeforeValidator(_some_text), Field(max_length=80)]
-RelativePlace = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*(/-?[0-9]{1,3})?)?$")]
-FullPlace = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*){0,2}$")]
 
 
 class UnitEntry(Noun):
@@ -81,15 +71,8 @@ class CameraEntry(Noun):
     name: Name = Field(description="摄像机名称")
     kind: Literal["visible", "thermal"] = Field("visible", description="visible 可见光，thermal 热成像")
     place: RelativePlace = Field(description="安装位置，相对本小区")
-    address: str | None = Field(
-        None,
-        pattern=r"^(rtsp|rtsps|file)://\S+$",
-        description="RTSP 地址，不含用户名和密码",
-        examples=["rtsp://10.0.0.8/1"],
-    )
-    stream: str | None = Field(
-        None, pattern=r"^[a-z0-9][a-z0-9-]*:/\S*$", description="或写 基址名:/路径，基址在 hub.yaml 的 cameras.bases 中"
-    )
+    address: StreamAddress | None = Field(None, description="RTSP 地址，不含用户名和密码，例如 rtsp://10.0.0.8/1")
+    stream: StreamPath | None = Field(None, description="或写 基址名:/路径，基址在 hub.yaml 的 cameras.bases 中")
     secret: Id | None = Field(None, description="hub.yaml 中 cameras.secrets 里的用户名密码的名字")
     sees: tuple[RelativePlace, ...] = Field((), description="画面里能看到的位置，例如 b3")
     calibration: CalibrationEntry | None = Field(None, description="标定：楼层线、灭点、外墙轮廓")

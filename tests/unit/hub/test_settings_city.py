@@ -110,24 +110,45 @@ def test_points_at_what_is_wrong_with_a_site(old: str, new: str, problem: str, r
 @pytest.mark.parametrize(
     ("old", "new", "problem", "remedy", "at"),
     [
-        ("community: tongxin\n    places", "community: tongxing\n    places", "no community", "did you mean", "tongxing"),
+        (
+            "community: tongxin\n    places",
+            "community: tongxing\n    places",
+            "no community",
+            "did you mean",
+            "tongxing",
+        ),
         ("places: [cuihu/b1]", "places: [cuihu/b9]", "no building or area 'b9'", "known here: b1", "cuihu/b9"),
         ("places: [cuihu/b1]", "places: [cuiho]", "there is no site 'cuiho'", "did you mean 'cuihu'?", "cuiho"),
         ("places: [cuihu/b1]", "places: [cuihu]", "belongs to the grid one already", "", "cuihu]\n"),
-        ("street: yingbin}\ngrids", "street: yinbin}\ngrids", "no street 'yinbin'", "did you mean 'yingbin'?", "yinbin}"),
+        (
+            "street: yingbin}\ngrids",
+            "street: yinbin}\ngrids",
+            "no street 'yinbin'",
+            "did you mean 'yingbin'?",
+            "yinbin}",
+        ),
         ("grid: two, ", "grid: tow, ", "no grid 'tow'", "did you mean 'two'?", "tow"),
         ("role: grid_worker, grid: two, ", "role: grid_worker, ", "needs a grid", "add 'grid:'", "li:"),
         ("role: city, ", "role: city, grid: one, ", "has no grid", "delete", "grid: one, "),
         ("role: street, ", "role: strt, ", "none of the words", "did you mean 'street'?", "strt"),
         ("zhou: {", "Zhou: {", "does not fit", "", "Zhou"),
         ("{name: 云川市}", "{name: 云川市, zone: Asia/Shanhai}", "no such time zone", "", "Asia/Shanhai"),
-        ("zhou: {name: 周海涛, role: city, channels: {wecom: grid-one}}",
-         "zhou: {name: 周海涛, role: city, channels: {wecom: grid-on}}", "no robot 'grid-on'", "did you mean 'grid-one'?",
-         "grid-on}"),
-        ("zhou: {name: 周海涛, role: city, channels: {wecom: grid-one}}",
-         "zhou: {name: 周海涛, role: city, channels: {feishu: grid-one}}", "of the kind wecom", "", "feishu"),
+        (
+            "zhou: {name: 周海涛, role: city, channels: {wecom: grid-one}}",
+            "zhou: {name: 周海涛, role: city, channels: {wecom: grid-on}}",
+            "no robot 'grid-on'",
+            "'grid-one'",
+            "grid-on}",
+        ),
+        (
+            "zhou: {name: 周海涛, role: city, channels: {wecom: grid-one}}",
+            "zhou: {name: 周海涛, role: city, channels: {feishu: grid-one}}",
+            "of the kind wecom",
+            "",
+            "feishu",
+        ),
     ],
-)  # fmt: skip
+)
 def test_points_at_what_is_wrong_with_the_city(old: str, new: str, problem: str, remedy: str, at: str) -> None:
     text = CITY.replace(old, new, 1)
     assert text != CITY
