@@ -1,14 +1,17 @@
 """Simulated network cameras: an RTSP/1.0 server (RFC 2326) that plays files as if they were live.
 
 `async with RtspServer({"gate": Served(reel)}) as server: av.open(server.url("gate"))`. Many viewers per camera,
-over TCP (interleaved) or UDP. `server.camera(name)` has the faults that a test may switch on.
+over TCP (interleaved) or UDP. `server.camera(name)` has the faults that a test may switch on. As a program of
+its own, for measurements: `python -m simulator.rtsp gate=film.mp4 yard=other.mp4`.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -19,6 +22,7 @@ from simulator.film import Reel
 from simulator.playback import CLOCK, Programme
 from simulator.rtsp_account import Account
 from simulator.rtsp_connection import Connection
+from simulator.web import stopped, tell
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,3 +167,24 @@ class RtspServer:
         connection = Connection(self._cameras, self._account, self.watched, reader, writer)
         with contextlib.suppress(asyncio.CancelledError):  # the server closes: end without noise
             await connection.serve()
+
+
+async def _serve_until_stopped(cameras: Mapping[str, Served], port: int) -> None:
+    async with RtspServer(cameras, port=port) as server:
+        tell({"cameras": {name: server.url(name) for name in cameras}})
+        await stopped()
+
+
+def main() -> None:
+    """Loop files as live cameras; prints {"cameras": {name: url}} when ready, ends at SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(description="Serve MP4 files (H.264, H.265) as looping live cameras.")
+    parser.add_argument("cameras", nargs="+", metavar="NAME=FILE")
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    named = (entry.partition("=") for entry in options.cameras)
+    cameras = {name: Served(reel=Reel(loop=(Path(file),))) for name, _, file in named}
+    asyncio.run(_serve_until_stopped(cameras, options.port))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -291,3 +293,19 @@ async def test_closing_the_server_ends_viewers_and_gives_the_port_back(films: Pa
         await asyncio.to_thread(exhaust, packets)
     async with RtspServer({"gate": live(films / "h264-0.mp4")}, port=port) as again:
         assert again.port == port
+
+
+async def test_as_a_program_of_its_own_it_loops_files(films: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulator.rtsp",
+        f"gate={films / 'h264-0.mp4'}",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        url = json.loads(await process.stdout.readline())["cameras"]["gate"]
+        assert len((await asyncio.to_thread(watch, url, "tcp", 3)).lumas) == 75
+        process.terminate()
+        assert await process.wait() == 0

@@ -47,7 +47,7 @@ def test_the_same_cameras_at_the_same_addresses(sites: dict[str, Any]) -> None:
     written = {
         f"{site}/{name}": camera for site, file in sites.items() for name, camera in file.get("cameras", {}).items()
     }
-    assert set(written) == {camera.id for camera in (*WORLD.cameras, *WORLD.thermal)}
+    assert set(written) == {camera.id for camera in WORLD.cameras} | {camera.id for camera in WORLD.thermal}
     for camera in WORLD.cameras:
         assert written[camera.id]["stream"] == f"sim:/{camera.id}"
     for thermal in WORLD.thermal:
