@@ -1,7 +1,7 @@
 """A real Apache Kafka for tests: one broker for the session, topics of their own for each test.
 
     def test_x(kafka_servers: str)         "127.0.0.1:PORT" of a broker without topics; use a prefix of your own
-    async def test_x(kafka_place: Place)   opens KafkaBuses on fresh topics (tests.bus_places.TOPICS)
+    async def test_x(kafka_place: KafkaPlace)   opens KafkaBuses on fresh topics (tests.bus_places.TOPICS)
 
 Tests that use them carry the marker `kafka`. The jars come through Maven, once, into .cache/kafka-jars. Where Java or
 Maven are missing it is a skip, and a failure when CI=true.
@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 import pytest
 
 from hub.bus.kafka import KafkaBus
-from tests.bus_places import TOPICS, LedgerBus, Place
+from tests.bus_places import TOPICS, LedgerBus
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _JARS: Final = _ROOT / ".cache" / "kafka-jars"
@@ -34,7 +34,7 @@ _POM: Final = _ROOT / "tests" / "kafka-broker.pom.xml"
 @pytest.fixture(scope="session")
 def kafka_servers() -> Iterator[str]:
     """The address of a broker that lives as long as the tests."""
-    jars = _jars()
+    jars = kafka_jars()
     with tempfile.TemporaryDirectory(prefix="kafka-") as directory:
         broker = Broker(jars, Path(directory))
         broker.start()
@@ -45,7 +45,7 @@ def kafka_servers() -> Iterator[str]:
 
 
 @pytest.fixture
-def kafka_place(kafka_servers: str) -> Place:
+def kafka_place(kafka_servers: str) -> KafkaPlace:
     """Buses on topics that no other test uses."""
     return KafkaPlace(kafka_servers)
 
@@ -151,7 +151,8 @@ class Broker:
         return "".join(f"{key}={value}\n" for key, value in lines.items())
 
 
-def _jars() -> Path:
+def kafka_jars() -> Path:
+    """The folder of Kafka's jars. Skips or fails the test when they can't be had."""
     for program in ("java", "mvn"):
         if shutil.which(program) is None and not (program == "mvn" and _JARS.exists()):
             _missing(f"a real Kafka needs {program}")

@@ -123,9 +123,9 @@ class KafkaBus:
         self._starting = asyncio.Lock()
 
     async def __aenter__(self) -> KafkaBus:
-        # Each retry of the idempotent producer is a line there (300 in one broker restart); what counts is raised.
-        logging.getLogger("aiokafka").setLevel(logging.ERROR)
-        logging.getLogger("aiokafka.producer.sender").setLevel(logging.CRITICAL)
+        # While a broker is away the client writes a line for each of its tries, hundreds in a minute, at level ERROR.
+        # What counts is raised, to whoever waits for it.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         return self
 
     async def __aexit__(

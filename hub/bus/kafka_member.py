@@ -34,6 +34,9 @@ JOIN_SECONDS = 2.0
 COMMIT_SECONDS = 10.0
 """How long a commit may wait for the broker before it is a TransientError."""
 
+SILENCE_SECONDS = 5.0
+"""After so long without a record the broker is asked something: a lost connection must not look like a quiet night."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,7 +93,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._given_up = False
         self._changed = asyncio.Event()
         self._resting = asyncio.Event()
-        self._progress_at = time.monotonic()
+        self._progress_at = self._heard_at = time.monotonic()
 
     @property
     def assignment(self) -> Assignment:
@@ -136,6 +139,9 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return []
+                if time.monotonic() - self._heard_at > SILENCE_SECONDS:
+                    await self._ask()
+                    self._heard_at = time.monotonic()
                 await self._more(max(1, limit), left)
         finally:
             self._resting.clear()
@@ -256,6 +262,8 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             await consumer.stop()
         with self._told():
             arrived = fetched.result()
+        if arrived:
+            self._heard_at = time.monotonic()
         if not self._moving and self._assigned is None:
             self._buffer += [Arrival.of(record) for records in arrived.values() for record in records]
 
