@@ -12,12 +12,12 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import structlog
 
 from hub import metrics
-from hub.bus import Bus, Delivery, Subscription
+from hub.bus import Assignment, Bus, Delivery, Subscription
 from hub.errors import MessageError, TransientError
 from hub.identity import derived
 from hub.inflight import Inflight
@@ -33,6 +33,27 @@ _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
 
 
+class Keeping(Protocol):
+    """A service that keeps something between records: it learns what it was given, and says what it is done with."""
+
+    def assigned(self, assignment: Assignment) -> None:
+        """What is held now, told each time round before the records are handled; what was lost may be dropped."""
+
+    def settled(self, deliveries: Sequence[Delivery[Any]]) -> Sequence[Delivery[Any]]:
+        """These were dealt with, or none in a quiet round. Returns what may be acknowledged now, these or earlier."""
+
+
+class AtOnce:
+    """Keeps nothing: what was dealt with is acknowledged."""
+
+    def assigned(self, assignment: Assignment) -> None:
+        """It does not matter."""
+
+    def settled(self, deliveries: Sequence[Delivery[Any]]) -> Sequence[Delivery[Any]]:
+        """All of them."""
+        return deliveries
+
+
 class Loop:
     """How one group of a service takes its records. `beat` is called each time round (see hub/progress.py)."""
 
@@ -46,6 +67,7 @@ class Loop:
         *,
         start: Literal["earliest", "latest"] = "earliest",
         limit: int = 200,
+        keeping: Keeping | None = None,
     ) -> None:
         self.bus = bus
         self.topics = topics
@@ -54,6 +76,7 @@ class Loop:
         self.inflight = inflight
         self.start = start
         self.limit = limit
+        self.keeping: Keeping = keeping or AtOnce()
 
     async def run(self, handle: Handle) -> None:
         """Serve until cancelled. The connection to the bus is made anew when it is lost."""
@@ -70,15 +93,21 @@ class Loop:
         self.beat()
         deliveries = await subscription.take(self.limit, 1.0)
         self.beat()
+        self.keeping.assigned(subscription.assignment)
         if not deliveries:
+            await self._settle(subscription, [])
             return
         if self.inflight is not None and self.inflight.careful > 0:
             for delivery in deliveries:
                 await self._careful(delivery, handle)
-                await subscription.commit([delivery])
+                await self._settle(subscription, [delivery])
             return
         await self._handle(deliveries, handle)
-        await subscription.commit(deliveries)
+        await self._settle(subscription, deliveries)
+
+    async def _settle(self, subscription: Subscription, deliveries: Sequence[Delivery[Any]]) -> None:
+        if done := self.keeping.settled(deliveries):
+            await subscription.commit(done)
 
     async def _careful(self, delivery: Delivery[Any], handle: Handle) -> None:
         assert self.inflight is not None
