@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -21,33 +21,42 @@ Sections = Mapping[str, type[BaseModel]]
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
-def layer_form(sections: Iterable[str], value: Any = dict[str, Any]) -> type[BaseModel]:
-    """The model of tuning/defaults.yaml. `value` is the type of a section (schemas put the real ones in)."""
-    fields: dict[str, Any] = {name: (value, Field({}, description="")) for name in sections}
+ANYTHING: Final = dict[str, Any]
+"""The type of a section where only the form of a file is judged; schemas put the section's own model in its place."""
+
+
+def layer_form(sections: Mapping[str, Any]) -> type[BaseModel]:
+    """The model of tuning/defaults.yaml: `sections` by name, each with the type of its value."""
+    fields: dict[str, Any] = {
+        name: (value, Field(default_factory=dict, description=_first_line(value))) for name, value in sections.items()
+    }
     return create_model("DefaultsFile", __config__=_STRICT, **fields)
 
 
-def preset_form(sections: Iterable[str]) -> type[BaseModel]:
+def preset_form(sections: Mapping[str, Any]) -> type[BaseModel]:
     """The model of tuning/presets/<name>.yaml."""
     why = (str, Field("", description="这组设置适用于什么情况"))
     return create_model("PresetFile", __base__=layer_form(sections), why=why)
 
 
-def site_form(sections: Iterable[str]) -> type[BaseModel]:
+def site_form(sections: Mapping[str, Any]) -> type[BaseModel]:
     """The model of tuning/sites/<site>.yaml."""
-    names = list(sections)
     like = (tuple[Id, ...], Field((), description="采用哪些预设；后面的覆盖前面的"))
     why = (str, Field("", description="为什么这样设置"))
-    narrow = create_model("NarrowLayer", __base__=layer_form(names), like=like, why=why)
+    narrow = create_model("NarrowLayer", __base__=layer_form(sections), like=like, why=why)
     return create_model(
         "SiteTuningFile",
-        __base__=layer_form(names),
+        __base__=layer_form(sections),
         site=(Id, Field(description="小区编号，与文件名相同")),
         like=like,
         why=why,
         buildings=(dict[Id, narrow], Field({}, description="单独设置的楼栋，按编号")),
         devices=(dict[Id, narrow], Field({}, description="单独设置的设备，按小区内编号")),
     )
+
+
+def _first_line(value: Any) -> str:
+    return (value.__doc__ or "").partition("\n")[0] if isinstance(value, type) and issubclass(value, BaseModel) else ""
 
 
 def tuning_mistakes(
@@ -57,14 +66,15 @@ def tuning_mistakes(
 
     `unread` are sites whose own files have mistakes: names in them are not judged.
     """
+    plain = dict.fromkeys(sections, ANYTHING)
     if name == DEFAULTS:
-        return _unfit(document.root, layer_form(sections))
+        return _unfit(document.root, layer_form(plain))
     if name.startswith(PRESETS):
-        return _unfit(document.root, preset_form(sections))
+        return _unfit(document.root, preset_form(plain))
     if not name.startswith(SITES):
         return []
     root, site_id = document.root, stem(name)
-    mistakes = _unfit(root, site_form(sections))
+    mistakes = _unfit(root, site_form(plain))
 
     def refuse(path: tuple[str | int, ...], problem: str, remedy: str, kind: str = "extra_forbidden") -> None:
         at = locate(root, path, kind)
