@@ -99,7 +99,7 @@ def examine(
     environ: Mapping[str, str] = os.environ,
     known: Mapping[str, Parsed] | None = None,
 ) -> Checked:
-    """Check files by name and content. `known` spares parsing again what has not changed (see `parse_all`).
+    """Check files by name and content. `known` spares parsing again what has not changed (see `Parses`).
 
     Without `sections` (a worker that loads a stored revision, checked before) the tuning's values are not judged.
     Without `decoders` the mappings of hub.yaml are not judged.
@@ -148,6 +148,20 @@ def examine(
 def parse_all(files: Mapping[str, bytes]) -> dict[str, Parsed]:
     """Each file on its own."""
     return {name: parse(name, raw) for name, raw in files.items() if _form(name) is not None}
+
+
+class Parses:
+    """Remembers what was parsed: of a city of 250 sites only the file that was saved is parsed again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[bytes, Parsed]] = {}
+
+    def of(self, files: Mapping[str, bytes]) -> dict[str, Parsed]:
+        """Each file on its own; what is not among `files` is forgotten."""
+        kept = {name: self._kept[name] for name, raw in files.items() if self._kept.get(name, (None,))[0] == raw}
+        new = parse_all({name: raw for name, raw in files.items() if name not in kept})
+        self._kept = kept | {name: (files[name], parsed) for name, parsed in new.items()}
+        return {name: parsed for name, (_, parsed) in self._kept.items()}
 
 
 def report(checked: Checked, root: str = "") -> str:

@@ -22,8 +22,7 @@ from hub import metrics
 from hub.bus import Bus
 from hub.errors import ConfigError, Mistake, TransientError
 from hub.model import SettingsRevision
-from hub.settings.check import Checked, Decoders, examine, parse_all, read_folder
-from hub.settings.document import Parsed
+from hub.settings.check import Checked, Decoders, Parses, examine, read_folder
 from hub.settings.revision import body_of
 from hub.settings.tuning_form import Sections
 from hub.store import Store
@@ -67,7 +66,7 @@ class Keeper:
         self._sections = sections
         self._decoders = decoders
         self._environ = environ
-        self._parsed: dict[str, tuple[str, Parsed]] = {}
+        self._parses = Parses()
         self._seen: str | None = None
         self._announced = -1
 
@@ -111,11 +110,10 @@ class Keeper:
         except ConfigError as error:
             await self._told(tuple(error.mistakes))
             return None
-        digests = {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()}
-        seen = repr(sorted(digests.items()))
+        seen = _digest(files)
         if seen == self._seen:
             return None
-        checked = await asyncio.to_thread(self._examine, files, digests)
+        checked = await asyncio.to_thread(self._examine, files)
         if checked.mistakes:
             await self._told(checked.mistakes)
         else:
@@ -123,17 +121,15 @@ class Keeper:
         self._seen = seen
         return checked
 
-    def _examine(self, files: Mapping[str, bytes], digests: Mapping[str, str]) -> Checked:
-        """Check, parsing only the files whose content changed."""
-        kept = {
-            name: self._parsed[name]
-            for name, digest in digests.items()
-            if name in self._parsed and self._parsed[name][0] == digest
-        }
-        new = parse_all({name: raw for name, raw in files.items() if name not in kept})
-        self._parsed = kept | {name: (digests[name], parsed) for name, parsed in new.items()}
-        known = {name: parsed for name, (_, parsed) in self._parsed.items()}
-        return examine(files, self._sections, self._decoders, folder=self._folder, environ=self._environ, known=known)
+    def _examine(self, files: Mapping[str, bytes]) -> Checked:
+        return examine(
+            files,
+            self._sections,
+            self._decoders,
+            folder=self._folder,
+            environ=self._environ,
+            known=self._parses.of(files),
+        )
 
     async def _accept(self, checked: Checked, author: str, reason: str) -> None:
         body = body_of(checked)
@@ -163,6 +159,13 @@ class Keeper:
         async with self._store.connection() as connection:
             row = (False, Jsonb(msgspec.to_builtins(list(mistakes))), datetime.now(UTC))
             await connection.execute(_STATE, row)
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    told = hashlib.sha256()
+    for name in sorted(files):
+        told.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(files[name]).digest())
+    return told.hexdigest()
 
 
 async def _last(connection: AsyncConnection[Any]) -> tuple[int, str]:

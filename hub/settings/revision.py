@@ -16,7 +16,7 @@ from hub import metrics
 from hub.bus import Bus, Delivery
 from hub.errors import ConfigError
 from hub.service import Loop
-from hub.settings.check import Checked, check, examine
+from hub.settings.check import Checked, Parses, check, examine
 from hub.settings.city import City
 from hub.settings.deployment import FILE
 from hub.settings.tuning import Tuning
@@ -84,6 +84,7 @@ class Settings:
         self._store = store
         self._role = role
         self._instance = instance
+        self._parses = Parses()
 
     @property
     def current(self) -> Revision:
@@ -96,10 +97,12 @@ class Settings:
 
         Raises ConfigError when there is none by then, or when this version of the hub can't read it.
         """
+        parses = Parses()
         for _ in range(max(1, round(wait / _LOOK_AGAIN))):
-            revision = await newest(store, above=-1)
+            revision = await newest(store, parses, above=-1)
             if revision is not None:
                 settings = cls(revision, store, role, instance)
+                settings._parses = parses
                 await settings._told()
                 return settings
             await asyncio.sleep(_LOOK_AGAIN)
@@ -109,7 +112,7 @@ class Settings:
         """Take the newest accepted revision, if it is newer than ours. Raises TransientError."""
         assert self._store is not None, "opened without a store"
         try:
-            revision = await newest(self._store, above=self._current.number)
+            revision = await newest(self._store, self._parses, above=self._current.number)
         except ConfigError as error:
             # Another version of the hub accepted it. The page shows that we did not follow.
             log.error("settings_unreadable", role=self._role, instance=self._instance, error=str(error))
@@ -140,7 +143,7 @@ class Settings:
         log.info("settings_in_force", role=self._role, instance=self._instance, number=self._current.number)
 
 
-async def newest(store: Store, above: int) -> Revision | None:
+async def newest(store: Store, parses: Parses, above: int) -> Revision | None:
     """The newest accepted revision with a number higher than `above`. Raises ConfigError, TransientError."""
     async with store.connection() as connection:
         cursor = await connection.execute(_NEWEST, (above,))
@@ -150,7 +153,7 @@ async def newest(store: Store, above: int) -> Revision | None:
     number, digest, body = row
     files: Mapping[str, str] = body["files"]
     raw = {name: text.encode() for name, text in files.items()}
-    checked = await asyncio.to_thread(examine, raw, None)
+    checked = await asyncio.to_thread(lambda: examine(raw, None, known=parses.of(raw)))
     if checked.mistakes:
         raise ConfigError(list(checked.mistakes))
     return Revision(number, digest, checked.city, checked.tuning)
