@@ -145,9 +145,10 @@ class Silence:
                 ear.silent_since = max(ear.last, self.began)
                 yield self._candidate(ear, "silent", ear.silent_since, now, features)
 
-    def snapshot(self) -> bytes:
-        """Who was heard when, and who is silent."""
-        return msgspec.msgpack.encode(_Kept({name: ear for name, ear in self._ears.items() if ear.heard}))
+    def snapshot(self, wanted: Callable[[str], bool] = lambda _: True) -> bytes:
+        """Who was heard when, and who is silent; of those whose id is wanted."""
+        told = {name: ear for name, ear in self._ears.items() if (ear.heard or ear.silent_since) and wanted(name)}
+        return msgspec.msgpack.encode(_Kept(told))
 
     def restore(self, snapshot: bytes) -> None:
         """Go on with what others heard before; nobody is called silent for our own absence."""

@@ -1,0 +1,1 @@
+"""How detectors run: their loops over the topics, what they publish, what they remember over a restart."""
