@@ -91,7 +91,6 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._moving = False
         self._assigned: frozenset[Slot] | None = None
         self._given_up = False
-        self._changed = asyncio.Event()
         self._resting = asyncio.Event()
         self._progress_at = self._heard_at = time.monotonic()
 
@@ -175,7 +174,6 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Noted here, settled in the next take."""
         self._assigned = frozenset((self._topics[slot.topic].name, slot.partition) for slot in assigned)
-        self._changed.set()
 
     async def _connect(self) -> None:
         consumer = self._make()
@@ -239,18 +237,13 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def _more(self, limit: int, left: float) -> None:
         assert self._consumer is not None
-        if self._moving:
-            self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._changed.wait()
-            return
         if self._fetching is None:
-            # A task of its own: a fetch that is cancelled half-way would break the client's count of idle time.
+            # A task of its own: a fetch that is cancelled half-way would break the client's count of idle time. It
+            # runs while partitions move, too: the client rejoins only for one who fetches, and tells its errors there.
             wait = min(left, 0.5)
             fetch = self._consumer.getmany(timeout_ms=max(1, int(wait * 1000)), max_records=limit)
             self._fetching = asyncio.create_task(fetch)
-        done, _ = await asyncio.wait({self._fetching}, timeout=left)
+        done, _ = await asyncio.wait({self._fetching}, timeout=min(left, 0.05) if self._moving else left)
         if not done:
             return
         fetched, self._fetching = self._fetching, None

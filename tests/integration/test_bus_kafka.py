@@ -38,7 +38,8 @@ def broker() -> Iterator[Broker]:
 
 
 @pytest.mark.timeout(180)
-async def test_a_broker_killed_twice_loses_and_doubles_nothing(broker: Broker) -> None:
+@pytest.mark.parametrize("session", [10.0, 1.0])
+async def test_a_broker_killed_twice_loses_and_doubles_nothing(broker: Broker, session: float) -> None:
     chance = random.Random(seed := random.randrange(2**32))
     sent: dict[Position, str] = {}
     refused = 0
@@ -72,7 +73,7 @@ async def test_a_broker_killed_twice_loses_and_doubles_nothing(broker: Broker) -
                 except TransientError:
                     await asyncio.sleep(0.2)
 
-    async with KafkaBus(broker.servers) as bus:
+    async with KafkaBus(broker.servers, session=session) as bus:
         await bus.ensure_topics([READINGS])
         publisher, consumer = asyncio.create_task(publish(bus)), asyncio.create_task(consume(bus))
         for _ in range(2):
