@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.sections import SECTIONS
-from hub.settings.check import check, report
+from app.sections import DECODERS, SECTIONS
+from hub.settings.check import check, report, root_of
 
 
 def check_paths(paths: Sequence[Path], *, as_json: bool) -> int:
@@ -17,7 +17,7 @@ def check_paths(paths: Sequence[Path], *, as_json: bool) -> int:
     code = 0
     found = []
     for path in paths:
-        checked = check(path, SECTIONS)
+        checked = check(path, SECTIONS, DECODERS)
         code = 2 if checked.mistakes else code
         if as_json:
             found.append(
@@ -29,7 +29,7 @@ def check_paths(paths: Sequence[Path], *, as_json: bool) -> int:
                 }
             )
         else:
-            print(report(checked, f"{path}/" if path.is_dir() else f"{path.parent}/"))
+            print(report(checked, f"{path if path.is_dir() else root_of(path)}/"))
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     return code

@@ -56,7 +56,7 @@ def demo(
     ] = None,
 ) -> None:
     """Run the whole hub on simulated sites: real RTSP, MQTT and HTTP, nothing to install, no Docker, no root."""
-    from app.demo import run_demo
+    from app.demo.play import run_demo
 
     _finish(run_demo(data, port, seconds=seconds, as_json=as_json, without=frozenset(without or ())))
 

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from app.engines import open_bus, store_dsn
+from app.sections import DECODERS, SECTIONS
 from app.supervisor import die_with_parent
 from app.wiring import WORK, Context
 from hub import log as logs
@@ -23,8 +24,6 @@ from hub.settings.deployment import Deployment
 from hub.settings.keeper import Keeper
 from hub.settings.revision import Settings
 from hub.store import Store
-
-from app.sections import SECTIONS  # isort: skip  # the models of every service, after the services themselves
 
 log = structlog.get_logger()
 
@@ -60,7 +59,7 @@ async def _serve(role: str, config: Path, deployment: Deployment) -> None:
         stack.callback(inflight.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         if role == KEEPER:
-            keeper = Keeper(config.parent, store, bus, SECTIONS)
+            keeper = Keeper(config.parent, store, bus, SECTIONS, DECODERS)
             await keeper.start()
             tasks.create_task(keeper.run(), name="settings")
         settings = await Settings.open(store, role, instance)

@@ -10,6 +10,7 @@ from alerts.policy import AlertSettings
 from detectors.falling_object import FallingSettings
 from detectors.sensor_limit import SensorSettings
 from detectors.thermal_fire import ThermalSettings
+from ingest.decoders import TABLE
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "falling": FallingSettings,
@@ -17,3 +18,6 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "sensors": SensorSettings,
     "alerts": AlertSettings,
 }
+
+DECODERS: Final = {name: family.settings for name, family in TABLE.items()}
+"""What `mqtt.mappings` in hub.yaml must be like, by decoder."""

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import structlog
 
@@ -58,10 +58,13 @@ class Supervisor:
         *,
         grace: float = 4.0,
         told: Callable[[str, str], None] = lambda _name, _what: None,
+        output: IO[str] | None = None,
     ) -> None:
+        """`output`: where the children write what they say; None: where we do."""
         self.children = tuple(children)
         self.grace = grace
         self._told = told
+        self._output = output
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -101,6 +104,8 @@ class Supervisor:
                 *child.command,
                 env={**os.environ, **child.env, PARENT: str(os.getpid())},
                 stdin=asyncio.subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
             )
             code = await self._watch(child, child.process)
             if self._stopping.is_set():

@@ -12,13 +12,15 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import IO
 
 import structlog
 
-from app.engines import open_bus, store_dsn
+from app.engines import store_dsn
 from app.roles import ROLES, note_of
-from app.sections import SECTIONS
+from app.sections import DECODERS, SECTIONS
 from app.supervisor import Child, Supervisor
+from app.wiring import BROKER_KIND, page_address
 from hub import log as logs
 from hub.errors import ConfigError, HubError
 from hub.settings.check import check, report
@@ -51,7 +53,7 @@ async def run_all(config: Path) -> int:
 def load(config: Path) -> Deployment:
     """The deployment, once the whole settings folder has passed its check. Raises ConfigError with all mistakes."""
     deployment = Deployment.load(config)
-    checked = check(config.parent, SECTIONS)
+    checked = check(config.parent, SECTIONS, DECODERS)
     if checked.mistakes:
         raise ConfigError(report(checked, f"{config.parent}/"))
     return deployment
@@ -67,7 +69,9 @@ async def migrate_store(config: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def running(config: Path, deployment: Deployment, told: Told = _untold) -> AsyncIterator[Supervisor]:
+async def running(
+    config: Path, deployment: Deployment, told: Told = _untold, output: IO[str] | None = None
+) -> AsyncIterator[Supervisor]:
     """Engines and all roles, up when the block begins, gone when it has ended."""
     async with AsyncExitStack() as stack:
         stack.enter_context(sole(deployment.data))
@@ -86,7 +90,7 @@ async def running(config: Path, deployment: Deployment, told: Told = _untold) ->
                 EmbeddedBroker(deployment.data / "mqtt", deployment.mqtt.port, deployment.mqtt.host)
             )
             env["HUB_MQTT__PORT"] = str(broker.port)
-            env["HUB_BROKER_KIND"] = broker.kind
+            env[BROKER_KIND] = broker.kind
         # The web process reads the settings folder and is the first to start: the others wait for its revision.
         told("roles", "starting " + ", ".join(ROLES))
         children = [
@@ -98,18 +102,8 @@ async def running(config: Path, deployment: Deployment, told: Told = _untold) ->
             )
             for role in ("web", *(role for role in ROLES if role != "web"))
         ]
-        supervisor = await stack.enter_async_context(Supervisor(children, told=told))
+        supervisor = await stack.enter_async_context(Supervisor(children, told=told, output=output))
         yield supervisor
-
-
-def page_address(deployment: Deployment) -> str:
-    """What to type into a browser on this machine."""
-    web = deployment.web
-    if web.public_url:
-        return web.public_url
-    local = web.host in ("127.0.0.1", "localhost", "::1")
-    host = f"[{web.host}]" if ":" in web.host else web.host
-    return f"{'http' if local or web.proxy else 'https'}://{host}:{web.port}/"
 
 
 @contextmanager
@@ -123,7 +117,7 @@ def sole(data: Path) -> Iterator[None]:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise HubError(
-                f"another hub, process {holder}, is at work in {data}: end that one, or give this one another data folder"
+                f"another hub, process {holder}, is at work in {data}: end it, or use another data folder"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

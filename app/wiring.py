@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 import alerts.service
 import bridge_12345.service
 import control_room.service
+import detectors.worker
+import ingest.service
 from alerts.channels import Address
 from app.engines import Log
 from bridge_12345.outward import Peer
@@ -25,6 +27,9 @@ from hub.settings.revision import Settings
 from hub.store import Store
 
 VERSION: Final = "0.1.0"
+BROKER_KIND: Final = "HUB_BROKER_KIND"
+AMQTT: Final = "演示用 MQTT 服务（amqtt），断线时可能丢失消息；正式使用请安装 mosquitto"
+"""Said wherever amqtt stands in for a broker: it loses messages that were under way when a connection breaks."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -39,12 +44,75 @@ class Context(msgspec.Struct, frozen=True):
     instance: str
 
 
+def web_config(deployment: Deployment, instance: str = "web") -> WebConfig:
+    """How the page is served. Raises ConfigError when the broker's password can't be read."""
+    part, mqtt = deployment.web, deployment.mqtt
+    kind = broker_kind(deployment)
+    return WebConfig(
+        data=deployment.data,
+        evidence=deployment.evidence_directory,
+        host=part.host,
+        port=part.port,
+        certificate=part.tls.certificate if part.tls else None,
+        key=part.tls.key if part.tls else None,
+        proxy=part.proxy,
+        instance=instance,
+        version=VERSION,
+        roles=tuple(role for role in WORK if role != "bridge" or deployment.bridge.hotline is not None),
+        broker=Broker(
+            host=mqtt.host,
+            port=mqtt.port,
+            username=mqtt.username,
+            password=mqtt.password.read() if mqtt.password else None,
+            ca=mqtt.tls.ca if mqtt.tls else None,
+            kind=kind,
+            note=AMQTT if kind == "amqtt" else "",
+        ),
+        link_secret=link_secret(deployment.data),
+    )
+
+
+def page_address(deployment: Deployment) -> str:
+    """What people open, without a slash at the end."""
+    part, config = deployment.web, web_config(deployment)
+    host = f"[{part.host}]" if ":" in part.host else part.host
+    return (part.public_url or f"{'https' if config.tls else 'http'}://{host}:{part.port}").rstrip("/")
+
+
+def broker_kind(deployment: Deployment) -> str:
+    """mosquitto or amqtt where the hub started the broker itself (hub/whole says which), external elsewhere."""
+    return os.environ.get(BROKER_KIND, "") if deployment.mqtt.broker == "embedded" else "external"
+
+
+async def ingest_all(context: Context) -> None:
+    """The doors: MQTT, the cameras, and what keeps readings in the store."""
+    deployment = context.deployment
+    kind = broker_kind(deployment)
+    doors = ingest.service.Doors(
+        broker=ingest.service.broker_of(deployment.mqtt, kind if kind != "external" else ""),
+        subscribed=ingest.service.subscribed_of(deployment.mqtt),
+        address=deployment.stream_address,
+    )
+    await ingest.service.run(context.bus, context.store, context.settings, context.progress, doors)
+
+
+async def detect(context: Context) -> None:
+    """The detectors over video, thermal frames and readings."""
+    await detectors.worker.run(context.bus, context.store, context.settings, context.progress, context.inflight)
+
+
+async def web(context: Context) -> None:
+    """The page, its stream and its self-test."""
+    config = web_config(context.deployment, context.instance)
+    await control_room.service.run(context.bus, context.store, context.settings, config, context.progress)
+
+
 async def alert(context: Context) -> None:
     """The router, its timers and the messages to people."""
     deployment = context.deployment
     place = alerts.service.Place(
         worker=f"alerts-{context.instance}",
-        page=(deployment.web.public_url or f"http://{deployment.web.host}:{deployment.web.port}").rstrip("/"),
+        page=page_address(deployment),
         robots={name: _address(robot) for name, robot in deployment.channels.robots.items()},
         evidence=deployment.evidence_directory,
     )
@@ -60,7 +128,8 @@ async def bridge(context: Context) -> None:
         url=part.hotline.url,
         secret=part.hotline.secret.read(),
         zone=context.settings.current.city.zone,
-        evidence_base=part.public_url or "",
+        # The web role serves evidence; `bridge.public_url` is set where the hotline reaches it elsewhere.
+        evidence_base=part.public_url or page_address(context.deployment),
         evidence_secret=link_secret(context.deployment.data),
     )
     door = bridge_12345.service.Door(
@@ -93,4 +162,10 @@ def _address(robot: Robot) -> Address:
     return Address(robot.kind, url, robot.secret.read() if robot.secret else "")
 
 
-WORK: Final[dict[str, Callable[[Context], Awaitable[None]]]] = {"alerts": alert, "bridge": bridge}
+WORK: Final[dict[str, Callable[[Context], Coroutine[Any, Any, None]]]] = {
+    "ingest": ingest_all,
+    "detect": detect,
+    "alerts": alert,
+    "bridge": bridge,
+    "web": web,
+}

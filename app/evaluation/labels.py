@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,7 +19,7 @@ SECTIONS: Final[tuple[Only, ...]] = ("falling_object", "thermal_fire", "sensors"
 class _Loose(BaseModel):
     """Keys not named here are notes."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
 
 class Truth(_Loose):
@@ -67,8 +68,8 @@ class Clip(_Loose):
     label: Label
 
 
-def read_labels(path: Path, directory: Path) -> dict[Only, list[Clip]]:
-    """The clips of each detector. Raises ConfigError when the file can't be read or names what is not there."""
+def read_labels(path: Path, directory: Path, sections: Sequence[Only] = SECTIONS) -> dict[Only, list[Clip]]:
+    """The clips of each of these detectors. Raises ConfigError when the file can't be read or names no file."""
     try:
         document: Any = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -81,7 +82,7 @@ def read_labels(path: Path, directory: Path) -> dict[Only, list[Clip]]:
         raise ConfigError([Mistake(str(path), 1, 1, "", "expected sections such as falling_object")])
     mistakes: list[Mistake] = []
     found: dict[Only, list[Clip]] = {}
-    for section in SECTIONS:
+    for section in sections:
         clips: list[Clip] = []
         for index, entry in enumerate(document.get(section) or []):
             where = f"{section}.{index}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -54,20 +54,21 @@ def score(reports: Sequence[Report], label: Label, *, until_end: bool, one_fire:
     delays: list[float] = []
     false = suspected = 0
     for report in sorted(reports, key=lambda r: (r.status != "alarm", r.told)):
-        matching: Callable[[Truth], bool] = lambda t, r=report: _matches(r, t, until_end)  # type: ignore[misc]  # noqa: E731
-        match = next(filter(matching, open_truths), None)
+        match = next((truth for truth in open_truths if _matches(report, truth, until_end)), None)
         if match is not None:
             open_truths.remove(match)
             delays.append(report.told - match.start)
         elif report.status == "suspected":
             suspected += 1
-        elif report.level in label.tolerate:
-            continue
-        elif one_fire and any(_matches(report, truth, until_end) for truth in label.truth):
+        elif report.level in label.tolerate or (one_fire and _any(report, label.truth, until_end)):
             continue
         else:
             false += 1
     return Score(len(label.truth), len(label.truth) - len(open_truths), false, suspected, tuple(delays))
+
+
+def _any(report: Report, truths: Sequence[Truth], until_end: bool) -> bool:
+    return any(_matches(report, truth, until_end) for truth in truths)
 
 
 def _matches(report: Report, truth: Truth, until_end: bool) -> bool:

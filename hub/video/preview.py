@@ -25,6 +25,15 @@ BITS_PER_SECOND: Final = 600_000
 QUALITY: Final = 85
 
 
+def frames_in(film: bytes) -> int:
+    """How many pictures of a clip can be decoded; 0 when it is no film."""
+    try:
+        with av.open(io.BytesIO(film), "r") as source:
+            return sum(not frame.is_corrupt for frame in source.decode(video=0))
+    except (av.error.FFmpegError, ValueError, IndexError):
+        return 0
+
+
 def preview(film: bytes) -> bytes:
     """A clip (`Clip.data`) as H.264 at most 640 pixels wide, 10 pictures a second, 600 kbit/s, in fragmented MP4.
 
