@@ -25,10 +25,14 @@ STILL_OVER: Final = 10.0
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Temperatures in °C from which a pixel belongs to a hot spot (`warm`) and counts as flame (`flame`)."""
+    """Temperatures in °C from which a pixel belongs to a hot spot (`warm`) and counts as flame (`flame`).
+
+    `slack` is the hysteresis: how far below `warm` a pixel still keeps its spot alive, without making it larger.
+    """
 
     warm: float
     flame: float
+    slack: float = 0.0
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -124,7 +128,7 @@ class HotSpots:
         if t - self._last > WAIT or (self._labels is not None and self._labels.shape != celsius.shape):
             self.spots, self._labels = [], None
         self._last = t
-        warm = (celsius >= limits.warm).astype(np.uint8)
+        warm = (celsius >= limits.warm - limits.slack).astype(np.uint8)
         if not warm.any():
             self._labels = None
             self.spots = [spot for spot in self.spots if t - spot.now.t < WAIT]
@@ -188,7 +192,7 @@ def _moment(
         t=t,
         t95=float(np.percentile(values, 95)),
         highest=highest,
-        area=len(values),
+        area=int(np.count_nonzero(values >= limits.warm)),
         flames=int(np.count_nonzero(values >= limits.flame)),
         x=float(columns[base].mean()) + box[0],
         y=float(rows.max()) + box[1],
