@@ -6,8 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+import structlog
+
+from hub import metrics
 from hub.bus import Assignment
 from hub.bus.group import Slot
+
+log = structlog.get_logger()
 
 
 class Unacknowledged:
@@ -86,3 +91,9 @@ class Holding:
                     held.acknowledge(offset)
                     touched[topic, partition] = held.committed
         return touched
+
+
+def tell_skipped(group: str, topic: str, partition: int, count: int) -> None:
+    """Retention overtook a reader: these records it will never see."""
+    metrics.SKIPPED.labels(group).inc(count)
+    log.warning("records_skipped", group=group, topic=topic, partition=partition, count=count)

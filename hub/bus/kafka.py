@@ -23,7 +23,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from hub.bus import Delivery, Position, Span, Subscription
 from hub.bus.group import NEVER
-from hub.bus.kafka_member import Arrival, KafkaMember
+from hub.bus.kafka_member import Arrival, KafkaMember, ended
 from hub.bus.record import checked
 from hub.errors import ConfigError, HubError, MessageError, TransientError
 from hub.model import ThermalFrame, VideoChunk
@@ -131,8 +131,10 @@ class KafkaBus:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for client in (*self._producers.values(), *self._readers):
-            await client.stop()
+        for producer in self._producers.values():
+            await producer.stop()
+        for reader in self._readers:
+            await ended(reader)
         if self._admin is not None:
             await self._admin.close()
 
@@ -205,7 +207,7 @@ class KafkaBus:
             max_partition_fetch_bytes=LARGEST,
         )
         names = {self._name(topic): topic for topic in topics}
-        member = KafkaMember(make, names, start, self._session, told, self._committed(group))
+        member = KafkaMember(group, make, names, start, self._session, told, self._committed(group))
         try:
             await member.enter()
             yield member
@@ -318,7 +320,7 @@ async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     try:
         await client.start()
     except errors.KafkaError:
-        await client.stop()
+        await (ended(client) if isinstance(client, AIOKafkaConsumer) else client.stop())
         raise
 
 

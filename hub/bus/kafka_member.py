@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from hub.bus import Assignment, Delivery
 from hub.bus.group import NEVER, Slot
-from hub.bus.holding import Holding
+from hub.bus.holding import Holding, tell_skipped
 from hub.bus.member import MAX_TAKE
 from hub.topics import Topic
 from hub.wire import Headers
@@ -63,11 +63,26 @@ class Arrival(msgspec.Struct, frozen=True):
         return Delivery(topic, self.slot[1], self.offset, key, self.value, self.headers, self.at)
 
 
+async def ended(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group and close all connections.
+
+    aiokafka's stop() raises CancelledError when a fetch is just waiting for its next try (0.14, Fetcher.close): in a
+    task of its own that ends nobody else, and what it left open is closed.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled():
+        await consumer._client.close()
+    else:
+        stopping.result()
+
+
 class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """`make` gives a new consumer of the group; `topics` are by their name in Kafka; `committed` asks the broker."""
 
     def __init__(
         self,
+        group: str,
         make: Callable[[], AIOKafkaConsumer],
         topics: Mapping[str, Topic[Any]],
         start: Literal["earliest", "latest"],
@@ -75,6 +90,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         told: Callable[[], AbstractContextManager[None]],
         committed: Callable[[], Awaitable[dict[tuple[str, int], int]]],
     ) -> None:
+        self._group = group
         self._make = make
         self._consumer: AIOKafkaConsumer | None = None
         self._topics = dict(topics)
@@ -110,10 +126,12 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.wait([self._fetching])
+            if not self._fetching.cancelled():
+                self._fetching.exception()  # nobody needs it any more
             self._fetching = None
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await consumer.stop()
+            await ended(consumer)
 
     async def take(self, limit: int = 500, wait: float = 1.0) -> list[Delivery[Any]]:
         """See Subscription. `limit` 0 only looks what is held, and returns as soon as that is something."""
@@ -126,7 +144,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                     await self._connect()
                 if self._given_up:
                     self._given_up = False
-                    log.warning("lease_lost", partitions=len(self._holding.assignment.partitions))
+                    log.warning("lease_lost", group=self._group, partitions=len(self._holding.assignment.partitions))
                     self._holding.change(self._holding.assignment.partitions, {})
                     return []
                 if self._assigned is not None and await self._settle(self._consumer, self._assigned):
@@ -182,7 +200,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 await consumer.start()
                 consumer.subscribe(list(self._topics), listener=self)
         except BaseException:
-            await consumer.stop()
+            await ended(consumer)
             raise
         self._consumer = consumer
 
@@ -211,7 +229,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         for slot in assigned:
             consumer.seek(self._slot(slot), self._holding.next(slot))
         self._buffer.clear()
-        if self._fetching is not None and self._fetching.done():
+        if self._fetching is not None and self._fetching.done() and self._fetching.exception() is None:
             self._fetching = None  # from before the seek, which will bring it again
         self._assigned, self._moving = None, False
         await self._write(consumer, {s: o for s in kept if (o := self._holding.committed(s)) is not None})
@@ -230,7 +248,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             if skipped is None:
                 continue
             if skipped:
-                log.warning("records_skipped", topic=topic.name, partition=arrival.slot[1], count=skipped)
+                tell_skipped(self._group, topic.name, arrival.slot[1], skipped)
             taken.append(arrival.delivery(topic))
             volume -= len(arrival.value)
         return taken
@@ -252,7 +270,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             consumer, self._consumer = self._consumer, None
             self._given_up = True
             self._moving, self._assigned = True, None
-            await consumer.stop()
+            await ended(consumer)
         with self._told():
             arrived = fetched.result()
         if arrived:
@@ -271,7 +289,9 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                     async with asyncio.timeout(COMMIT_SECONDS):
                         await consumer.commit(news)
                 except (errors.CommitFailedError, errors.IllegalStateError) as error:
-                    log.info("commit_too_late", error=repr(error))  # another has them, and gets them again
+                    log.info(
+                        "commit_too_late", group=self._group, error=type(error).__name__
+                    )  # another has them, and gets them again
                     return
         finally:
             self._progress_at = time.monotonic()

@@ -14,7 +14,7 @@ import structlog
 
 from hub.bus import Assignment, Delivery
 from hub.bus.group import NEVER, Group, Slot, commit, join, leave, tend
-from hub.bus.holding import Holding
+from hub.bus.holding import Holding, tell_skipped
 from hub.topics import Topic
 from hub.wire import Headers
 
@@ -130,9 +130,7 @@ class Member:
         for d in deliveries:
             skipped = self._holding.take((d.topic.name, d.partition), d.offset)
             if skipped:
-                log.warning(
-                    "records_skipped", group=self._name, topic=d.topic.name, partition=d.partition, count=skipped
-                )
+                tell_skipped(self._name, d.topic.name, d.partition, skipped)
 
     def commit(self, done: Sequence[Delivery[Any]]) -> None:
         """Acknowledge these; renews the lease even when there are none."""

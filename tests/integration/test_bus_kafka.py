@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from structlog.testing import capture_logs
 
-from hub.bus import Position
+from hub.bus import Position, Subscription
 from hub.bus.kafka import KafkaBus
 from hub.errors import ConfigError, TransientError
 from hub.topics import READINGS, partition_of
@@ -63,15 +63,24 @@ async def test_a_broker_killed_twice_loses_and_doubles_nothing(broker: Broker, s
     taken: list[str] = []
     complete = asyncio.Event()
 
+    def all_taken() -> bool:
+        return complete.is_set() and set(taken) >= set(sent.values())
+
     async def consume(bus: KafkaBus) -> None:
-        async with bus.subscribe([READINGS], "g") as member:
-            while not (complete.is_set() and set(taken) >= set(sent.values())):
-                try:
-                    batch = await member.take(wait=0.2)
-                    taken.extend(ids(batch))
-                    await member.commit(batch)
-                except TransientError:
-                    await asyncio.sleep(0.2)
+        while not all_taken():
+            with contextlib.suppress(TransientError):
+                async with bus.subscribe([READINGS], "g") as member:
+                    await work(member)
+            await asyncio.sleep(0.2)
+
+    async def work(member: Subscription) -> None:
+        while not all_taken():
+            try:
+                batch = await member.take(wait=0.2)
+                taken.extend(ids(batch))
+                await member.commit(batch)
+            except TransientError:
+                await asyncio.sleep(0.2)
 
     async with KafkaBus(broker.servers, session=session) as bus:
         await bus.ensure_topics([READINGS])
