@@ -58,7 +58,7 @@ def demo(
     """Run the whole hub on simulated sites: real RTSP, MQTT and HTTP, nothing to install, no Docker, no root."""
     from app.demo.play import run_demo
 
-    _finish(run_demo(data, port, seconds=seconds, as_json=as_json, without=frozenset(without or ())))
+    _finish(run_demo(data.absolute(), port, seconds=seconds, as_json=as_json, without=frozenset(without or ())))
 
 
 @app.command()

@@ -16,10 +16,11 @@ from rich.progress import Progress
 from app.evaluation import films, heat, tables
 from app.evaluation.labels import SECTIONS, Clip, Only, read_labels
 from app.evaluation.report import ClipResult, DetectorResult, EvaluationReport
+from app.evaluation.score import score
 from detectors.falling_object import FallingSettings
 from detectors.sensor_limit import SensorSettings
 from detectors.thermal_fire import ThermalSettings
-from hub.errors import ConfigError
+from hub.errors import ConfigError, MessageError
 
 _WATCH: Final[dict[Only, Callable[[Clip], ClipResult]]] = {
     "falling_object": lambda clip: films.watch(clip, FallingSettings()),
@@ -31,7 +32,9 @@ _WATCH: Final[dict[Only, Callable[[Clip], ClipResult]]] = {
 def evaluate(
     directory: Path, labels: Path | None = None, only: str | None = None, *, progress: bool = False
 ) -> EvaluationReport:
-    """Evaluate the recordings under `directory`. Raises ConfigError for bad labels, MessageError for a bad recording.
+    """Evaluate the recordings under `directory`. Raises ConfigError for bad labels.
+
+    A recording that can't be read counts with its truths as missed, and says so.
 
     `labels` is DIRECTORY/labels.yaml by default; paths in it are relative to `directory`. `progress` draws a bar.
     """
@@ -46,7 +49,15 @@ def evaluate(
             task = bar.add_task(section, total=len(clips[section]))
             done = []
             for clip in clips[section]:
-                done.append(_WATCH[section](clip))
+                done.append(_watched(section, clip))
                 bar.advance(task)
             results.append(DetectorResult(section, tuple(done)))
     return EvaluationReport(tuple(results))
+
+
+def _watched(section: Only, clip: Clip) -> ClipResult:
+    try:
+        return _WATCH[section](clip)
+    except MessageError as error:
+        nothing = score((), clip.label, until_end=False)
+        return ClipResult(clip.name, nothing, (), 0.0, 0.0, unreadable=str(error))

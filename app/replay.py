@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-
 from app.evaluation import films, heat, tables
 from app.evaluation.labels import Channel, Clip, Label, Only
 from app.evaluation.report import ClipResult, clip_dict, line_of

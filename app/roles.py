@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
+import signal
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +14,6 @@ from typing import Final
 import structlog
 
 from app.engines import open_bus, store_dsn
-from app.sections import DECODERS, SECTIONS
 from app.supervisor import die_with_parent
 from app.wiring import WORK, Context
 from hub import log as logs
@@ -39,13 +40,18 @@ def note_of(deployment: Deployment, role: str) -> Path:
 
 async def run_role(role: str, config: Path) -> int:
     """Run one role until SIGINT or SIGTERM. Raises ConfigError when the configuration can't be used."""
-    from app.whole import first, stop_event
+    from app.whole import first, plainly, stop_event
 
     die_with_parent()
+    faulthandler.register(signal.SIGUSR1)  # `kill -USR1` writes to the log where each thread stands
     deployment = Deployment.load(config)
     logs.configure(role, deployment.log.level)
     stop = stop_event()
-    await first(stop.wait(), _serve(role, config, deployment))
+    try:
+        await first(stop.wait(), _serve(role, config, deployment))
+    except BaseExceptionGroup as several:
+        log.error("role_failed", error=redact(repr(several)))
+        raise plainly(several) from several
     return 0
 
 
@@ -59,6 +65,8 @@ async def _serve(role: str, config: Path, deployment: Deployment) -> None:
         stack.callback(inflight.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         if role == KEEPER:
+            from app.sections import DECODERS, SECTIONS
+
             keeper = Keeper(config.parent, store, bus, SECTIONS, DECODERS)
             await keeper.start()
             tasks.create_task(keeper.run(), name="settings")

@@ -56,7 +56,7 @@ class Supervisor:
         self,
         children: Sequence[Child],
         *,
-        grace: float = 4.0,
+        grace: float = 3.0,
         told: Callable[[str, str], None] = lambda _name, _what: None,
         output: IO[str] | None = None,
     ) -> None:
@@ -84,13 +84,14 @@ class Supervisor:
         self._stopping.set()
         for child in self.children:
             _signal(child, signal.SIGTERM)
-        waits = [asyncio.create_task(child.process.wait()) for child in self.children if child.process]
+        running = [child for child in self.children if child.pid is not None]
+        waits = {asyncio.create_task(child.process.wait()): child for child in running if child.process}
         if waits:
-            await asyncio.wait(waits, timeout=self.grace)
-        for child in self.children:
-            _signal(child, signal.SIGKILL)
-        for wait in waits:
-            await wait
+            _, late = await asyncio.wait(waits, timeout=self.grace)
+            for wait in late:
+                log.warning("process_killed", process=waits[wait].name, reason=f"did not end within {self.grace:g} s")
+                _signal(waits[wait], signal.SIGKILL)
+            await asyncio.gather(*waits)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -104,6 +105,7 @@ class Supervisor:
                 *child.command,
                 env={**os.environ, **child.env, PARENT: str(os.getpid())},
                 stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; we tell them, in order
                 stdout=self._output,
                 stderr=self._output,
             )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import structlog
 
@@ -106,6 +105,10 @@ async def running(
         yield supervisor
 
 
+async def _ended(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait({task})
+
+
 @contextmanager
 def sole(data: Path) -> Iterator[None]:
     """Only one hub works in a data folder. Raises ConfigError that names the process in the way."""
@@ -154,7 +157,7 @@ async def _kept(directory: Path) -> AsyncIterator[None]:
 
     keeper = asyncio.create_task(keep(), name="database")
     try:
-        await first(up.wait(), asyncio.shield(keeper))
+        await first(up.wait(), _ended(keeper))
         if not up.is_set():
             await keeper  # it failed before it was up: the reason comes out here
         yield
@@ -163,12 +166,23 @@ async def _kept(directory: Path) -> AsyncIterator[None]:
         await asyncio.gather(keeper, return_exceptions=True)
 
 
-async def first(*waits: object) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]  # coroutines, all of them
+async def first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Until one of them is done; the others are cancelled. What one failed with comes out."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def plainly(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a person must hear of several failures: the hub's own words where there are any, else the first."""
+    named = group.subgroup(HubError)
+    found: BaseException = named or group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

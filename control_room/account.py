@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,7 +26,6 @@ FIRST_FILE: Final = "first-password"
 SHORTEST_PASSWORD: Final = 10
 
 _hasher: Final = PasswordHasher()
-_NOBODY: Final = _hasher.hash("nobody has this password")
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -40,6 +40,11 @@ def at_least(role: Role, needed: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(needed)
 
 
+@cache
+def _nobody() -> str:
+    return _hasher.hash("nobody has this password")
+
+
 async def check(store: Store, name: str, password: str) -> Account | None:
     """The account of this name when the password is its own. Takes as long for a name that nobody has."""
     async with store.connection() as connection:
@@ -47,7 +52,7 @@ async def check(store: Store, name: str, password: str) -> Account | None:
             "SELECT password_hash, role FROM account WHERE name = %s AND NOT disabled", (name,)
         )
         row = await cursor.fetchone()
-    held, role = row if row is not None else (_NOBODY, "viewer")
+    held, role = row if row is not None else (await asyncio.to_thread(_nobody), "viewer")
     if not await asyncio.to_thread(_matches, held, password) or row is None:
         return None
     if _hasher.check_needs_rehash(held):

@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx
 import structlog
 from rich.console import Console
+from rich.text import Text
 
 from app.demo.operator import Operator
 from app.demo.surroundings import Ports, city, environment, ports
@@ -33,7 +34,6 @@ NAMES: Final = {"fall": "falling object", "fire": "fire", "gas": "gas"}
 async def run_demo(data: Path, port: int, *, seconds: float, as_json: bool, without: frozenset[str]) -> int:
     """Run until Ctrl-C, or for `seconds`. Returns 0 when nothing is missing (unattended runs), else 1."""
     stop = stop_event()
-    data = Path(os.path.abspath(data))  # noqa: PTH100  # the event loop has not begun to matter
     used = ports(port)
     (data / "log").mkdir(parents=True, exist_ok=True)
     os.environ.update(environment(data, used))
@@ -43,10 +43,14 @@ async def run_demo(data: Path, port: int, *, seconds: float, as_json: bool, with
         logs.configure("demo", deployment.log.level, out)
         play = Play(told, used, data, unattended=seconds > 0)
         async with AsyncExitStack() as stack:
-            # Rendering its films takes the city longer than anything else: let it begin first.
+            # Rendering the films, once, takes longer than all the rest: the hub's clock begins after it.
             await stack.enter_async_context(
                 city(used, data / "films", without, play.city_says, data / "log" / "city.log")
             )
+            await first(stop.wait(), play.city_ready.wait())
+            if stop.is_set():
+                return 130
+            told.begin()
             told(f"starting the hub; its log is in {data / 'log'}")
             await stack.enter_async_context(running(CONFIG, deployment, play.hub_says, out))
             await first(stop.wait(), play.watch(), _after(seconds))
@@ -66,8 +70,13 @@ class Commentary:
         """Seconds since the start."""
         return round(time.monotonic() - self._began, 2)
 
+    def begin(self) -> None:
+        """Count from now on."""
+        self._began = time.monotonic()
+
     def __call__(self, text: str, style: str = "") -> None:
-        self._console.print(f"[dim]{self.now:6.1f} s[/dim]  [{style or 'default'}]{text}[/]", soft_wrap=True)
+        line = Text.assemble((f"{self.now:6.1f} s  ", "dim"), (text, style))
+        self._console.print(line, soft_wrap=True)
 
 
 class Play:
@@ -79,7 +88,7 @@ class Play:
         self._data = data
         self._unattended = unattended
         self._tally = Tally()
-        self._ready = asyncio.Event()
+        self.city_ready = asyncio.Event()
         self._since = datetime.now(UTC).isoformat()
         self._acted: set[str] = set()
         self._said: set[str] = set()
@@ -91,10 +100,12 @@ class Play:
             share = int(line["progress"] * 10)
             self._once(f"rendering {share}", f"rendering the cameras' films: {share * 10} %", only=share not in (0, 10))
         elif "ready" in line:
+            self.city_ready.set()
             self._told(f"the simulated city is up: {len(line['ready']['cameras'])} cameras on RTSP, sensors on MQTT")
         elif "happens" in line:
             self._told(f"[world] {line['happens']['words']}", "magenta")
         elif "ended" in line:
+            self.city_ready.set()
             self.trouble.append(f"the simulated city ended with code {line['ended']}")
             self._told(self.trouble[-1], "red")
 

@@ -84,7 +84,11 @@ async def city(
         command += ["--without", name]
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
         )
     listening = asyncio.create_task(_listen(process, heard))
     try:

@@ -28,6 +28,7 @@ class ClipResult(msgspec.Struct, frozen=True):
     seconds: float
     uncovered: float
     cost: Cost = Cost()
+    unreadable: str = ""
 
 
 class DetectorResult(msgspec.Struct, frozen=True):
@@ -111,6 +112,7 @@ def _result(result: DetectorResult) -> dict[str, Any]:
 def clip_dict(detector: str, clip: ClipResult) -> dict[str, Any]:
     """One recording with its reports, as JSON has it."""
     return {
+        **({"unreadable": clip.unreadable} if clip.unreadable else {}),
         "file": clip.file,
         "truths": clip.score.truths,
         "found": clip.score.found,
@@ -159,9 +161,13 @@ def _text(result: DetectorResult) -> str:
         lines.append(f"  CPU per picture, one thread: decode {cost[0]:.2f} ms, detect {cost[1]:.2f} ms")
     for clip in result.clips:
         score = clip.score
-        lines.append(f"  {clip.file}: {score.found}/{score.truths} found, {score.false_alarms} false")
+        lines.append(f"  {clip.file}: {score.found}/{score.truths} found, {score.false_alarms} false{_trouble(clip)}")
         lines += [f"      {line_of(report)}" for report in _shown(clip.reports)]
     return "\n".join(lines)
+
+
+def _trouble(clip: ClipResult) -> str:
+    return f"; could not be read: {clip.unreadable}" if clip.unreadable else ""
 
 
 def _shown(reports: Sequence[Report], most: int = 8) -> Sequence[Report]:
