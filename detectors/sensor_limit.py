@@ -222,7 +222,13 @@ def decide(candidate: Candidate, settings: SensorSettings) -> Decision:
         return _decision("rejected", rule.level, name, f"{f['value']:g} keeps the rule", f)
     if f["held"] < rule.hold and about != "late":
         return _decision("rejected", rule.level, name, f"it lasted {f['held']:.0f} s only", f)
-    return _decision("alarm", rule.level, name, _reason(rule, f, words), f)
+    return _decision("alarm", rule.level, name, _reason(rule, f, words), {**f, **_limits(rule)})
+
+
+def _limits(rule: SensorRule) -> dict[str, float]:
+    """What it was measured against, for whoever words the reason in another language."""
+    limits = {"above": rule.above, "below": rule.below, "rising": rule.rising, "state": rule.state}
+    return {name: float(limit) for name, limit in limits.items() if limit is not None}
 
 
 def _reason(rule: SensorRule, f: dict[str, float], words: dict[str, str]) -> str:

@@ -215,9 +215,9 @@ class ThermalFire:
     def _look(self, raw: NDArray[np.uint16], message: ThermalFrame, t: float) -> Iterable[Candidate]:
         """A picture without temperatures: only what is new, bright, growing and flickering is worth a look."""
         grey = raw.astype(np.float32)
-        bright = float(np.percentile(grey[::2, ::2], 99))
-        if bright <= float(np.median(grey[::3, ::3])) + 0.1 * float(np.ptp(grey)):
-            return
+        low, middle, high, bright = (float(v) for v in np.percentile(grey[::2, ::2], (16, 50, 84, 99)))
+        if bright - middle <= 2.0 * (high - low):
+            return  # noise has a brightest hundredth too
         for spot in self._spots.see(grey, Limits(bright, math.inf), t):
             areas = np.array([m.area for m in spot.recent], np.float64)
             unsteady = float(areas.std() / max(areas.mean(), 1.0))
