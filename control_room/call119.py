@@ -45,12 +45,17 @@ def card(incident: Incident, city: City, caller: str) -> CallCard | None:
     phone = f"，电话 {site.phone}" if site and site.phone else ""
     drill = "【演练】" if incident.purpose == DRILL else ""
     return CallCard(
-        unit=drill + " ".join(part for part in (city.name, site.address if site else "", name) if part),
+        unit=drill + _address(city.name, site.address if site else "", name),
         place=(where or "位置待核实") + entrance,
         burning=_burning(signs),
         scale=f"{_list(signs)}；明火大小、受困人员待现场核实",
         caller=f"{name}值班室 {caller}{phone}",
     )
+
+
+def _address(city: str, address: str, name: str) -> str:
+    # Read aloud: an address that begins with the city's name does not need it twice.
+    return " ".join(part for part in ("" if address.startswith(city) else city, address, name) if part)
 
 
 def _burning(signs: Sequence[Alert]) -> str:

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
-from control_room import call119, devices, incidents, session
+from control_room import answer, call119, devices, incidents, session, suspected
 from control_room.call119 import CallCard
 from control_room.door import Here, Operator, Viewer
 from control_room.entrance import Form
@@ -90,6 +90,13 @@ async def all_devices(guest: Viewer, here: Here, kind: Literal["cameras", "senso
     return _json({"at": here.now(), "total": len(rows), "rows": rows[: devices.LISTED]})
 
 
+@routes.get("/suspected")
+async def all_suspected(guest: Viewer, here: Here) -> Response:
+    """疑似: what rang nowhere, of the last day, the latest first."""
+    rows = await suspected.listed(here.store, here.settings.current.city)
+    return _json({"at": here.now(), "hours": suspected.HOURS, "rows": rows})
+
+
 @routes.get("/incidents/{id_}")
 async def one_incident(id_: str, guest: Viewer, here: Here) -> Response:
     """All of one incident. An id that was merged away answers with the incident that took it in."""
@@ -103,7 +110,10 @@ async def one_incident(id_: str, guest: Viewer, here: Here) -> Response:
 
 @routes.post("/incidents/{id_}/commands", status_code=202)
 async def command(id_: str, ask: Ask, guest: Operator, here: Here) -> dict[str, Any]:
-    """Ask for something. Answers when the bus has it; that it was done shows in the incident's next version."""
+    """Ask for something. Once the bus has it, it will be dealt with; a moment later the router's word is known too.
+
+    409 with its reason when the router refused; `done` is false when it has not answered yet.
+    """
     incident = await incidents.find(here.store, id_)
     if incident is None:
         raise HTTPException(404, "没有这个事件")
@@ -120,7 +130,13 @@ async def command(id_: str, ask: Ask, guest: Operator, here: Here) -> dict[str, 
         purpose=incident.purpose,
     )
     await here.bus.publish(COMMANDS, [order])
-    return {"id": ask.id, "incident": incident.id, "accepted": True}
+    try:
+        became = await answer.wait_for(here.store, ask.id, incident.id, ask.action)
+    except TransientError:
+        became = answer.Answer(None)  # the bus has it: to say "try again" would have it done twice over
+    if became.refused:
+        raise HTTPException(409, became.refused)
+    return {"id": ask.id, "incident": incident.id, "accepted": True, "done": became.done is True}
 
 
 @routes.post("/sound-test")

@@ -13,8 +13,8 @@ from hub.store import Store
 CAMERA_SILENT: Final = timedelta(seconds=60)
 LISTED: Final = 2000
 """Rows the page gets at once, the silent ones first."""
-OWN_SITE: Final = "hub"
-"""The site of the self-test: no place, and nobody's device."""
+OWN: Final = "hub/%"
+"""The self-test: at no place, and nobody's device."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -63,9 +63,9 @@ async def read(store: Store) -> list[Seen]:
             """
             SELECT d.device, d.kind, d.place, d.last_at, d.last_arrived, EXISTS (
                 SELECT 1 FROM alert AS a WHERE a.ended_at IS NULL AND a.subject = d.device AND a.level = 'fault')
-            FROM device_seen AS d WHERE d.site <> %s
+            FROM device_seen AS d WHERE d.device NOT LIKE %s
             """,
-            (OWN_SITE,),
+            (OWN,),
         )
         return [Seen(*row) for row in await cursor.fetchall()]
 

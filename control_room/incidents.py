@@ -117,7 +117,7 @@ async def story(store: Store, id_: str, city: City) -> Story | None:
         ],
         "work_orders": orders,
         "evidence": [{**one, "url": f"/evidence/{one['id']}"} for one in evidence],
-        "cameras": _cameras(incident, [body["subject"] for body in bodies], city),
+        "cameras": cameras_beside(city, incident.place or incident.site, [body["subject"] for body in bodies]),
         "people": [
             {"id": person.id, "name": person.name, "role": person.role, "phone": person.phone}
             for person in city.ladder(incident.grid)
@@ -131,11 +131,11 @@ def _told(step: dict[str, Any], city: City) -> dict[str, Any]:
     return {**step, "who_name": person_name(city, step["who"]), "to_name": person_name(city, to)}
 
 
-def _cameras(incident: Incident, subjects: list[str], city: City) -> list[dict[str, str]]:
-    # The cameras that saw it, then those that look at the place: stills of what is there now.
+def cameras_beside(city: City, place: str, subjects: list[str]) -> list[dict[str, str]]:
+    """The cameras that saw it, then those that look at the place: stills of what is there now."""
     near = [
         camera.id
-        for prefix in prefixes(incident.place or incident.site)
+        for prefix in prefixes(place)
         for camera in city.cameras.values()
         if prefix in camera.sees or camera.place == prefix
     ]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from control_room import devices, vitals
+from control_room import devices, suspected, vitals
 from control_room.config import WebConfig
 from control_room.stream import Stream
 from control_room.vitals import Channel, Ill, RoleAge, SelfTest, SettingsState, Vitals
@@ -57,7 +57,7 @@ class Pulse:
         self._answered = self._began
         self._vitals = Vitals()
         self._channels: tuple[Channel, ...] = ()
-        self._counts = {"cameras": 0, "cameras_heard": 0, "sensors": 0, "sensors_heard": 0}
+        self._counts = {"cameras": 0, "cameras_heard": 0, "sensors": 0, "sensors_heard": 0, "suspected": 0}
         self._rounds = 0
         self.told_at = self._began
         self.latest = msgspec.json.encode(self._tick())
@@ -87,7 +87,8 @@ class Pulse:
                 if self._rounds % ROUNDS == 0 or self._rounds < ROUNDS:
                     self._channels = await vitals.channels(self._store)
                     rows = await devices.read(self._store)
-                    self._counts = devices.listed(self._settings.current.city, rows, datetime.now(UTC)).counts()
+                    found = devices.listed(self._settings.current.city, rows, datetime.now(UTC))
+                    self._counts = {**found.counts(), "suspected": await suspected.count(self._store)}
                 if self._rounds % TIDY_EVERY == TIDY_EVERY - 1:
                     await vitals.tidy(self._store)
                 self._rounds += 1
