@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from psycopg.types.json import Jsonb
 
+from hub import ledger
 from hub.bus import Bus, Delivery
 from hub.errors import MessageError
 from hub.model import Detection, Reading
@@ -29,6 +30,8 @@ INSERT INTO detection (id, site, at, detector, status, condition, level, kind, s
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (at, id) DO NOTHING"""
 
+_INSERT: Final = {READINGS.name: _READING, DETECTIONS.name: _DETECTION}
+
 
 async def record(bus: Bus, store: Store, beat: Callable[[], None]) -> None:
     """Serve until cancelled: what is on the log is in the store before it is acknowledged."""
@@ -40,22 +43,30 @@ async def record(bus: Bus, store: Store, beat: Callable[[], None]) -> None:
 
 
 async def write(store: Store, deliveries: Sequence[Delivery[Any]]) -> None:
-    """All of these in one transaction; repeats change nothing. Raises MessageError, TransientError."""
-    readings: list[tuple[object, ...]] = []
-    detections: list[tuple[object, ...]] = []
-    for delivery in deliveries:
-        noun = delivery.decode()
-        if isinstance(noun, Reading):
-            readings.append(reading_row(noun))
-        elif isinstance(noun, Detection):
-            detections.append(detection_row(noun))
-        else:
-            raise MessageError("unexpected", f"a {type(noun).__name__} on {delivery.topic.name}")
+    """All of these and their entry in the books, in one transaction; repeats change nothing.
+
+    Raises MessageError, TransientError.
+    """
+    rows = {(d.topic.name, d.partition, d.offset): _row(d) for d in deliveries}
     async with store.transaction() as connection, connection.cursor() as cursor:
-        if readings:
-            await cursor.executemany(_READING, readings)
-        if detections:
-            await cursor.executemany(_DETECTION, detections)
+        for part in await ledger.opened(connection, deliveries):
+            insert = _INSERT[part.slot[0]]
+            stored = 0
+            if part.again:
+                await cursor.executemany(insert, [rows[(*part.slot, d.offset)] for d in part.again])
+            if part.new:
+                await cursor.executemany(insert, [rows[(*part.slot, d.offset)] for d in part.new])
+                stored = cursor.rowcount
+            await ledger.enter(connection, part, stored)
+
+
+def _row(delivery: Delivery[Any]) -> tuple[object, ...]:
+    noun = delivery.decode()
+    if isinstance(noun, Reading):
+        return reading_row(noun)
+    if isinstance(noun, Detection):
+        return detection_row(noun)
+    raise MessageError("unexpected", f"a {type(noun).__name__} on {delivery.topic.name}")
 
 
 def reading_row(r: Reading) -> tuple[object, ...]:

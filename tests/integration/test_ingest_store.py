@@ -12,10 +12,11 @@ import msgspec
 from structlog.testing import capture_logs
 
 from hub.bus.memory import MemoryBus
+from hub.ledger import Balance, balance
 from hub.model import Detection, Reading, utc
 from hub.store import Store
 from hub.topics import DEAD_LETTERS, DETECTIONS, READINGS
-from ingest.recorder import record
+from ingest.recorder import GROUP, record, write
 from ingest.seen import Heard, Seen
 
 NOW = 1_800_000_000.0
@@ -78,6 +79,8 @@ async def test_repeats_change_nothing(store: Store) -> None:
         while await committed(bus) < 1302:
             assert asyncio.get_running_loop().time() < deadline
             await asyncio.sleep(0.05)
+        assert await balance(bus, store, READINGS, GROUP) == Balance("readings", 1300, 1000, 300, 0, 0)
+        assert await balance(bus, store, DETECTIONS, GROUP) == Balance("detections", 2, 1, 1, 0, 0)
     assert await count(store, "reading") == 1000
     assert await count(store, "detection") == 1
     async with store.connection() as connection:
@@ -104,7 +107,41 @@ async def test_one_record_the_store_can_not_hold_costs_only_itself(store: Store)
                 read = bus.read(DEAD_LETTERS, "store:readings", now - timedelta(minutes=1), now + timedelta(minutes=1))
                 dead = [delivery.decode().reason async for delivery in read]
                 await asyncio.sleep(0.05)
+            while (books := await balance(bus, store, READINGS, GROUP)).waiting:
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.05)
     assert dead == ["unstorable"]
+    assert books == Balance("readings", 3, stored=2, repeats=0, dead=1, waiting=0)
+    assert books.wrong is None
+
+
+async def test_the_books_show_what_was_acknowledged_and_not_stored(store: Store) -> None:
+    bus = MemoryBus()
+    await bus.publish(READINGS, [reading(0)])
+    async with recording(bus, store):
+        await until(store, "reading", 1)
+        while await committed(bus) < 1:  # noqa: ASYNC110  # a commit sets no event of ours
+            await asyncio.sleep(0.05)
+    await bus.publish(READINGS, [reading(i) for i in range(1, 4)])
+    async with bus.subscribe([READINGS], GROUP) as careless:
+        await careless.commit((await careless.take())[:2])
+    books = await balance(bus, store, READINGS, GROUP)
+    assert (books.end, books.stored, books.waiting, books.missing) == (4, 1, 1, 2)
+    assert books.wrong == "2 of 4 records of readings were neither stored nor dead-lettered"
+
+
+async def test_what_comes_again_after_a_death_is_entered_once(store: Store) -> None:
+    bus = MemoryBus()
+    await bus.publish(READINGS, [reading(0), reading(1), reading(0)])
+    async with bus.subscribe([READINGS], GROUP) as dying:
+        await write(store, await dying.take())
+    books = await balance(bus, store, READINGS, GROUP)
+    assert (books.stored, books.repeats, books.waiting, books.wrong) == (2, 1, 0, None)
+    async with bus.subscribe([READINGS], GROUP) as successor:
+        taken = await successor.take()
+        await write(store, taken)
+        await successor.commit(taken)
+    assert await balance(bus, store, READINGS, GROUP) == books
 
 
 def heard(sequence: int | None, at: float) -> Heard:
