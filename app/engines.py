@@ -5,20 +5,19 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from psycopg.conninfo import make_conninfo
 
 from hub import topics
-from hub.bus import Bus, Ledger
 from hub.bus.embedded import EmbeddedBus
 from hub.errors import ConfigError
-from hub.settings.deployment import ClientTls, Deployment
+from hub.ledger import Log as Log
+from hub.settings.deployment import BusPart, ClientTls, Deployment
 from hub.store.embedded import EmbeddedPostgres
 
-
-class Log(Bus, Ledger, Protocol):
-    """A bus whose positions can be asked for."""
+if TYPE_CHECKING:
+    from hub.bus.kafka import Access
 
 
 @asynccontextmanager
@@ -34,16 +33,22 @@ async def open_bus(deployment: Deployment) -> AsyncIterator[Log]:
         async with EmbeddedBus(deployment.bus_directory) as embedded:
             yield embedded
         return
-    from hub.bus.kafka import Access, KafkaBus  # aiokafka is only loaded where there is a Kafka
+    from hub.bus.kafka import KafkaBus  # aiokafka is only loaded where there is a Kafka
 
-    access = Access(
+    async with KafkaBus(",".join(part.servers), prefix=part.prefix, access=kafka_access(part)) as kafka:
+        await kafka.ensure_topics(topics.ALL, replication=part.replication)
+        yield kafka
+
+
+def kafka_access(part: BusPart) -> Access:
+    """How we sign in at Kafka. Raises ConfigError when a password or TLS file can't be read."""
+    from hub.bus.kafka import Access
+
+    return Access(
         tls=client_tls(part.tls) if part.tls else None,
         user=part.username or "",
         password=part.password.read() if part.password else "",
     )
-    async with KafkaBus(",".join(part.servers), access=access) as kafka:
-        await kafka.ensure_topics(topics.ALL, replication=part.replication)
-        yield kafka
 
 
 def client_tls(part: ClientTls) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -22,6 +23,7 @@ from hub.settings.wording import explain
 
 FILE: Final = "hub.yaml"
 _PREFIX: Final = "HUB_"
+_USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)[\w.%-]*@", re.IGNORECASE)
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
@@ -30,7 +32,8 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
 
 
 def _no_password(value: str) -> str:
-    if redact(value) != value:
+    bare = _USER.sub(r"\1", value)  # a user's name alone is no secret: postgresql://hub@db/hub
+    if redact(bare) != bare:
         raise ValueError("holds a password or key; keep it in a file or the environment and refer to it")
     return value
 
@@ -100,6 +103,9 @@ class BusPart(Noun):
     tls: ClientTls | None = Field(None, description="Kafka 的 TLS；不写则不加密")
     username: str | None = Field(None, description="Kafka 用户名（SASL）")
     password: Secret | None = Field(None, description="Kafka 密码的出处")
+    prefix: str = Field(
+        "", pattern=r"^[a-z0-9-]{0,40}$", description="主题与消费组名称前的字样，供一个 Kafka 集群上的多个系统区分"
+    )
     replication: int = Field(1, ge=1, le=5, description="新建主题的副本数（Kafka）")
 
     @model_validator(mode="after")
