@@ -158,6 +158,12 @@ class KafkaBus:
                     if code not in (0, errors.TopicAlreadyExistsError.errno):
                         raise errors.for_code(code)(f"{name}: {text}")
 
+    async def missing_topics(self, topics: Sequence[Topic[Any]]) -> list[str]:
+        """Names of those that are not there; makes none. Raises TransientError and HubError as the others do."""
+        with told():
+            there = {described["topic"] for described in await (await self._administrator()).describe_topics()}
+        return [self._name(topic) for topic in topics if self._name(topic) not in there]
+
     async def publish(self, topic: Topic[T], nouns: Sequence[T]) -> list[Position]:
         """See Bus. When it fails some may have been kept: publish all again."""
         encoded = [checked(topic, noun) for noun in nouns]

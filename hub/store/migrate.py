@@ -96,6 +96,15 @@ async def migrate(dsn: str, timescale: Timescale = "auto") -> list[str]:
         await connection.close()
 
 
+async def pending(connection: AsyncConnection[Any]) -> list[str]:
+    """Names of what `migrate` would still apply, a step each; changes nothing. Raises ConfigError as it does."""
+    rows = await connection.execute("SELECT to_regclass('migration') IS NOT NULL")
+    plan, done = tree(), await _applied(connection) if await rows.fetchone() == (True,) else {}
+    _refuse_changes(plan, done, described(connection.info.dsn))
+    missing = {m.number: m.name.removesuffix(f".{m.engine}.sql").removesuffix(".sql") for m in plan}
+    return [name for number, name in missing.items() if number not in done]
+
+
 def _migration(name: str, sql: str) -> Migration:
     match = _NAME.fullmatch(name)
     if match is None:

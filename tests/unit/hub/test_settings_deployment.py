@@ -162,3 +162,23 @@ def test_decoders_and_their_mappings_are_checked(text: str, at: str, problem: st
     assert problem in mistake.problem
     assert (mistake.line, mistake.column) == where(hub, at)
     assert checked(hub=hub).mistakes == ()
+
+
+@pytest.mark.parametrize(
+    ("dsn", "fine"),
+    [
+        ("postgresql://hub@store/hub", True),
+        ("postgresql://hub@store/hub?sslmode=require", True),
+        ("postgresql://hub:geheim@store/hub", False),
+        ("postgresql://hub:a@b@store/hub", False),
+        ("postgresql://hub@store/hub?password=geheim", False),
+    ],
+)
+def test_a_users_name_may_stand_in_an_address_and_a_password_may_not(tmp_path: Path, dsn: str, fine: bool) -> None:
+    file = tmp_path / "hub.yaml"
+    file.write_text(f"store: {{kind: postgres, dsn: '{dsn}'}}\n")
+    if fine:
+        assert Deployment.load(file, {}).store.dsn == dsn
+    else:
+        with pytest.raises(ConfigError, match="password"):
+            Deployment.load(file, {})
