@@ -123,10 +123,10 @@ def doctor(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def main() -> int:
-    """The command's entry: a configuration mistake ends with code 2, any other trouble of the hub's with 1."""
+def main(words: list[str] | None = None) -> int:
+    """The command's entry, with its words or those of the command line: a configuration mistake ends with code 2, any other trouble of the hub's with 1."""
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(words, standalone_mode=False) or 0)
     except ConfigError as error:
         err.print(str(error), style="red", soft_wrap=True, markup=False)
         return 2

@@ -7,16 +7,19 @@ import faulthandler
 import os
 import signal
 import socket
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from app import upkeep
 from app.engines import open_bus, store_dsn
 from app.supervisor import die_with_parent
 from app.wiring import WORK, Context
 from hub import log as logs
+from hub import metrics
 from hub.errors import TransientError
 from hub.inflight import Inflight
 from hub.progress import Progress
@@ -32,6 +35,9 @@ ROLES: Final = ("ingest", "detect", "alerts", "bridge", "web")
 KEEPER: Final = "web"
 """The role that reads the settings folder: one process, so that no two hosts decide on two states of a file."""
 
+UPKEEPER: Final = "alerts"
+"""The role that looks after what all stand on: the store's days, the lag of each group, the disk."""
+
 
 def note_of(deployment: Deployment, role: str) -> Path:
     """Where a role notes what it has in hand."""
@@ -43,7 +49,8 @@ async def run_role(role: str, config: Path) -> int:
     from app.whole import first, plainly, stop_event
 
     die_with_parent()
-    faulthandler.register(signal.SIGUSR1)  # `kill -USR1` writes to the log where each thread stands
+    # `kill -USR1` writes to the log where each thread stands.
+    faulthandler.register(signal.SIGUSR1, file=sys.__stderr__ or sys.stderr)
     deployment = Deployment.load(config)
     logs.configure(role, deployment.log.level)
     stop = stop_event()
@@ -73,6 +80,11 @@ async def _serve(role: str, config: Path, deployment: Deployment) -> None:
         settings = await Settings.open(store, role, instance)
         tasks.create_task(settings.follow(bus, progress.beat("settings")), name="follow")
         tasks.create_task(progress.tell(store), name="progress")
+        if role == UPKEEPER:
+            tasks.create_task(upkeep.run(bus, store, deployment), name="upkeep")
+        port = deployment.metrics.port
+        if port is not None and (role == KEEPER or not metrics.shared()):
+            stack.enter_context(metrics.served(deployment.metrics.host, port))
         context = Context(deployment, bus, store, settings, progress, inflight, instance)
         tasks.create_task(WORK[role](context), name=role)
 

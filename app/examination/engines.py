@@ -124,7 +124,10 @@ async def bus(deployment: Deployment, hub: str) -> AsyncIterator[Finding]:
 
     servers = ",".join(deployment.bus.servers)
     try:
-        async with asyncio.timeout(PATIENCE * 2), KafkaBus(servers, access=kafka_access(deployment.bus)) as kafka:
+        async with (
+            asyncio.timeout(PATIENCE * 2),
+            KafkaBus(servers, prefix=deployment.bus.prefix, access=kafka_access(deployment.bus)) as kafka,
+        ):
             missing = await kafka.missing_topics(topics.ALL)
     except (HubError, TimeoutError) as error:
         said = str(error) or "no answer"
