@@ -124,7 +124,10 @@ def doctor(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
 
 
 def main(words: list[str] | None = None) -> int:
-    """The command's entry, with its words or those of the command line: a configuration mistake ends with code 2, any other trouble of the hub's with 1."""
+    """The command's entry, with its words or those of the command line.
+
+    A configuration mistake ends with code 2, any other trouble of the hub's with 1.
+    """
     try:
         return int(app(words, standalone_mode=False) or 0)
     except ConfigError as error:
