@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from alerts.condition import Known, momentary
 from alerts.desk import Outcome, Situation
 from alerts.escalation import Timer, What
-from alerts.incident import Step
+from alerts.incident import ENDED, Step
 from alerts.linking import Cut
 from hub import outbox
 from hub.model import Alert, Detection, Incident, Point
@@ -86,12 +86,12 @@ async def situation(connection: Connection, detection: Detection) -> Situation:
     """What is known of the site and purpose, as far as this detection can touch it."""
     cursor = await connection.execute(
         """
-        SELECT a.body, i.state, i.updated_at, (
+        SELECT a.body, i.body, (
             SELECT d.body -> 'path' FROM alert_detection AS m JOIN detection AS d ON d.id = m.detection AND d.at = m.at
-            WHERE m.alert = a.id ORDER BY m.at LIMIT 1)
+            WHERE m.alert = a.id AND d.body ? 'path' ORDER BY jsonb_array_length(d.body -> 'path') DESC, m.at LIMIT 1)
         FROM alert AS a LEFT JOIN incident AS i ON i.id = a.incident
         WHERE a.site = %s AND a.purpose = %s AND (a.ended_at IS NULL OR a.ended_at > %s)
-          AND (a.condition = %s OR (%s AND a.subject = %s AND a.kind = %s))
+          AND (a.condition = %s OR ((%s OR a.ended_at IS NULL) AND a.subject = %s AND a.kind = %s))
         ORDER BY a.began_at DESC LIMIT 50
         """,
         (
@@ -105,10 +105,11 @@ async def situation(connection: Connection, detection: Detection) -> Situation:
         ),
     )
     known = []
-    for body, state, updated_at, path in await cursor.fetchall():
-        closed = updated_at if state in ("closed", "false_alarm") else None
+    for body, owner, path in await cursor.fetchall():
+        its = msgspec.convert(owner, Incident) if owner else None
+        closed = its.updated_at if its is not None and its.state in ENDED else None
         points = msgspec.convert(path or [], tuple[Point, ...])
-        known.append(Known(msgspec.convert(body, Alert), points, closed))
+        known.append(Known(msgspec.convert(body, Alert), points, closed, its))
     cursor = await connection.execute(
         """
         SELECT body FROM incident

@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from alerts.policy import AlertSettings
 from hub.identity import derived
-from hub.model import Alert, Detection, Point
+from hub.model import Alert, Detection, Incident, Point
 
-_RANK = {"notice": 0, "fault": 1, "pre_alarm": 2, "alarm": 3, "fire": 4}
+RANK: Final = {"notice": 0, "fault": 1, "pre_alarm": 2, "alarm": 3, "fire": 4}
+"""How serious the levels are."""
 
 
 class Change(msgspec.Struct, frozen=True):
     """What a detection did to an alert. `material` changes are told on; the others only count.
 
-    `began`: a new alert. `grew`: worse than it was, or suspected and now sure. `repeated`: nothing new.
-    `ended`: the condition is over.
+    `began`: a new alert. `grew`: worse than it was, or suspected and now sure. `refined`: a longer look at the same
+    fall, with better numbers. `repeated`: nothing new. `ended`: the condition is over.
     """
 
     alert: Alert
-    what: Literal["began", "grew", "repeated", "ended"]
+    what: Literal["began", "grew", "refined", "repeated", "ended"]
     reason: str
     also_ended: Alert | None = None
     """An alert that had to end because its incident was closed long ago and the condition is still reported."""
+    before: Alert | None = None
+    """What was known of a fall before it was refined."""
 
     @property
     def material(self) -> bool:
@@ -36,17 +39,23 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An alert of this condition that the store has. `closed_at`: when its incident was closed, if it was."""
+    """An alert that the store has, of this condition or of the same device and kind.
+
+    `incident` is the one it belongs to, `closed_at` when that was closed, if it was. `path` is that of the claim
+    which saw most of it.
+    """
 
     alert: Alert
     path: tuple[Point, ...] = ()
     closed_at: datetime | None = None
+    incident: Incident | None = None
 
 
 def settle(detection: Detection, known: Iterable[Known], settings: AlertSettings) -> Change | None:
     """What this detection begins, changes or ends. None when it says nothing new at all.
 
-    `known` are the alerts of this condition that are open or ended lately; for a fall, those of its camera.
+    `known` are the alerts of this condition that are open or ended lately; for a fall, those of its camera. Others
+    of the same device do no harm.
     """
     mine = [k for k in known if k.alert.purpose == detection.purpose]
     if detection.status == "clear":
@@ -106,7 +115,7 @@ def _again(detection: Detection, entry: Known, settings: AlertSettings) -> Chang
 
 def _merged(detection: Detection, alert: Alert) -> Change:
     sure = alert.status == "suspected" and detection.status == "alarm"
-    worse = _RANK.get(detection.level, 0) > _RANK.get(alert.level, 0)
+    worse = RANK.get(detection.level, 0) > RANK.get(alert.level, 0)
     counted = msgspec.structs.replace(
         alert,
         at=max(alert.at, detection.at),
@@ -114,7 +123,10 @@ def _merged(detection: Detection, alert: Alert) -> Change:
         detections=alert.detections + 1,
         confidence=max(alert.confidence, detection.confidence),
     )
-    if not (sure or worse):
+    if momentary(detection):
+        counted = msgspec.structs.replace(counted, ended_at=max(alert.ended_at or detection.end, detection.end))
+    better = _better(detection, alert)
+    if not (sure or worse or better):
         return Change(counted, "repeated", "")
     grown = msgspec.structs.replace(
         counted,
@@ -124,7 +136,15 @@ def _merged(detection: Detection, alert: Alert) -> Change:
         numbers=detection.numbers,
         words=detection.words,
     )
-    return Change(grown, "grew", detection.reason)
+    return Change(grown, "grew" if sure or worse else "refined", detection.reason, before=alert)
+
+
+def _better(detection: Detection, alert: Alert) -> bool:
+    """Whether a claim saw more of the same fall than any before: its floors and its way down are the truer ones."""
+    if not momentary(detection) or detection.status != alert.status:
+        return False
+    lasted = (alert.ended_at or alert.began_at) - alert.began_at
+    return detection.end - detection.start > lasted
 
 
 def _fall(detection: Detection, known: list[Known], settings: AlertSettings) -> Change:

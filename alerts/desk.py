@@ -8,18 +8,22 @@ from typing import Final
 
 import msgspec
 
-from alerts import condition, escalation, linking, telling
+from alerts import condition, escalation, inhibition, linking, telling
 from alerts import incident as life
-from alerts.condition import Change, Known
+from alerts.condition import Change
 from alerts.escalation import Timer
 from alerts.incident import HUB, Step
-from alerts.linking import Cut, Link
+from alerts.linking import Link
 from alerts.message import TEXTS, kind_name, mark, title
+from alerts.outcome import Outcome, Situation
 from alerts.policy import AlertSettings
 from alerts.telling import HotlineOrder, Notification
+from alerts.wording import elsewhere, worded
 from hub.identity import derived
 from hub.model import LIVE, PURPOSES, Alert, Command, Detection, Incident
 from hub.settings.city import City, Person
+
+__all__ = ["Desk", "Outcome", "PolicyOf", "Situation", "marked_title"]
 
 PolicyOf = Callable[[str, str, str], AlertSettings]
 """The settings for a device (or camera) id, its kind, and its place."""
@@ -28,32 +32,6 @@ QUIETED: Final[tuple[escalation.What, ...]] = ("remind", "next", "acknowledgemen
 """Timers that ask for a person: all end when one has answered."""
 CLIP_READY_AFTER: Final = 1.0
 """Seconds after a clip's end until the log surely holds it."""
-
-
-class Situation(msgspec.Struct, frozen=True):
-    """What the store knows about a site and purpose before something is decided."""
-
-    known: tuple[Known, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    cuts: tuple[Cut, ...] = ()
-    hotline_knows: frozenset[str] = frozenset()
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """All that follows; it is written in one transaction. A new incident has no number yet: the writer gives it.
-
-    `counted` alerts only changed in ways nobody needs to be told. `stopped` are timers to take back, by incident.
-    """
-
-    alerts: tuple[Alert, ...] = ()
-    counted: tuple[Alert, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    links: tuple[Link, ...] = ()
-    steps: tuple[Step, ...] = ()
-    timers: tuple[Timer, ...] = ()
-    stopped: tuple[tuple[str, escalation.What], ...] = ()
-    notifications: tuple[Notification, ...] = ()
-    orders: tuple[HotlineOrder, ...] = ()
 
 
 class Desk:
@@ -88,6 +66,7 @@ class Desk:
     def detected(self, detection: Detection, situation: Situation, now: datetime) -> Outcome:
         """What follows from a detector's claim (see `understood`)."""
         settings = self.policy(detection.subject, detection.kind, detection.place)
+        detection = worded(detection, settings.language)
         change = condition.settle(detection, situation.known, settings)
         if change is None:
             return Outcome()
@@ -98,6 +77,12 @@ class Desk:
         mine = next((i for i in situation.incidents if i.id == change.alert.incident), None)
         if change.what == "ended":
             return self._over(change, mine, detection.at)
+        if change.what == "refined":
+            return self._refined(change, mine, situation, now)
+        if change.alert.incident == "":
+            quiet = inhibition.inhibited(change.alert, situation.known, settings.language)
+            if quiet is not None:
+                return inhibition.kept_quiet(change.alert, quiet, now)
         if change.what == "grew" and mine is not None:
             return self._joined(change, mine, None, situation, now)
         link = linking.link(change.alert, situation.incidents, settings, situation.cuts)
@@ -132,7 +117,7 @@ class Desk:
             stopped.append("hotline")
         orders: tuple[HotlineOrder, ...] = ()
         if hotline_knows and command.action not in life.NOTED:
-            orders = (self._status(after, now, command.by, command.reason),)
+            orders = self._status(incident, after, now, command.by, command.reason)
         return Outcome(
             incidents=(after,),
             steps=(moved.step,),
@@ -156,7 +141,8 @@ class Desk:
 
     def evidence_ready(self, incident: Incident, now: datetime) -> HotlineOrder:
         """Tells the hotline, which has this incident, that there is something to see."""
-        return self._status(incident, now, HUB, TEXTS[self.language(incident)]["evidence_ready"])
+        note = TEXTS[self.language(incident)]["evidence_ready"]
+        return self._changed(incident, now, HUB, note, (telling.EVIDENCE,))
 
     def people(self, incident: Incident) -> tuple[Person, ...]:
         """Who can be told of this incident, in the order in which they are."""
@@ -260,8 +246,7 @@ class Desk:
         orders: tuple[HotlineOrder, ...] = ()
         timers: tuple[Timer, ...] = ()
         if incident.id in situation.hotline_knows:
-            if again or new_kind:
-                orders = (self._status(after, now, HUB, steps[0].reason),)
+            orders = self._status(incident, after, now, HUB, steps[0].reason)
         elif telling.hotline_policy(after, settings) != "never":
             timers = (self._hotline_timer(after, settings, now),)
         return Outcome(
@@ -274,6 +259,25 @@ class Desk:
             notifications=told.notifications,
             orders=orders,
         )
+
+    def _refined(self, change: Change, incident: Incident | None, situation: Situation, now: datetime) -> Outcome:
+        alert = change.alert
+        if incident is None:
+            return Outcome(alerts=(alert,))
+        settings = self._settings(incident)
+        alerts = tuple(alert if a.id == alert.id else a for a in incident.alerts)
+        first = _by_urgency(alerts, settings)
+        words = self.place_words(first[0].place, settings.language)
+        after = life.changed(incident, now, alerts=alerts, title=title(first, words, settings.language))
+        step = Step(incident.id, now, HUB, "refined", reason=alert.reason, details={"alert": alert.id})
+        notifications: tuple[Notification, ...] = ()
+        # The same floors in better numbers disturb nobody; who is on the way to the wrong ones must hear of it.
+        if change.before is not None and elsewhere(change.before, alert) and telling.tells_worker(after, settings):
+            notifications = telling.tell(after, self.people(after)[:1], "refined", f"{alert.id}:{alert.detections}")
+        orders: tuple[HotlineOrder, ...] = ()
+        if incident.id in situation.hotline_knows:
+            orders = self._status(incident, after, now, HUB, alert.reason)
+        return Outcome(alerts=(alert,), incidents=(after,), steps=(step,), notifications=notifications, orders=orders)
 
     def _over(self, change: Change, incident: Incident | None, at: datetime) -> Outcome:
         alert = change.alert
@@ -358,10 +362,14 @@ class Desk:
         step = Step(incident.id, now, HUB, "hotline", telling.HOTLINE, reason, {"policy": policy})
         return Outcome(orders=(order,), steps=(step,))
 
-    def _status(self, incident: Incident, now: datetime, by: str, note: str) -> HotlineOrder:
+    def _status(self, before: Incident, after: Incident, now: datetime, by: str, note: str) -> tuple[HotlineOrder, ...]:
+        changed = telling.news_for_hotline(before, after)
+        return (self._changed(after, now, by, note, changed),) if changed else ()
+
+    def _changed(self, incident: Incident, now: datetime, by: str, note: str, changed: tuple[str, ...]) -> HotlineOrder:
         settings = self._settings(incident)
         words = self.place_words(incident.place, settings.language)
-        return telling.hotline_order(incident, "status", now, settings, place=words, by=by, note=note)
+        return telling.hotline_order(incident, "status", now, settings, place=words, by=by, note=note, changed=changed)
 
     def _hotline_timer(self, incident: Incident, settings: AlertSettings, now: datetime) -> Timer:
         return escalation.timer(incident, "hotline", now + timedelta(seconds=settings.hotline_waits), 0)

@@ -225,7 +225,7 @@ async def _alert(connection: Connection, id_: str) -> tuple[Alert | None, tuple[
         """
         SELECT a.body, (
             SELECT d.body -> 'path' FROM alert_detection AS m JOIN detection AS d ON d.id = m.detection AND d.at = m.at
-            WHERE m.alert = a.id AND d.body ? 'path' ORDER BY m.at LIMIT 1)
+            WHERE m.alert = a.id AND d.body ? 'path' ORDER BY jsonb_array_length(d.body -> 'path') DESC, m.at LIMIT 1)
         FROM alert AS a WHERE a.id = %s
         """,
         (id_,),

@@ -8,7 +8,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from alerts.wording import floors, floors_named
 from hub.model import Alert, Incident
+
+FLOORS_AT_MOST: Final = 3
+"""Ranges of floors that a title names when an incident is several falls."""
 
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "zh": {
@@ -68,6 +72,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "escalated": "前面的人 {n} 秒内未接警，请您接手",
         "expired": "接警后一直没有后续处置，请重新接手",
         "linked_news": "有新的关联报警",
+        "refined": "起始楼层判断有更新，请以此为准",
+        "comma": "、",
+        "more": "等",
+        "from_floors": "（约 {floors}）",
+        "inhibited": "已抑制：同一设备的{kind}仍在持续",
         "raised": "等级升高，请立即查看",
         "assigned": "{by}派给您处置：{reason}",
         "closed": "已办结（{by}）：{reason}",
@@ -146,6 +155,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "escalated": "nobody before you acknowledged within {n} s: please take over",
         "expired": "acknowledged, but nothing followed: please take it again",
         "linked_news": "one more linked alarm",
+        "refined": "a better look at the floor: go by this one",
+        "comma": ", ",
+        "more": " and more",
+        "from_floors": " (about {floors})",
+        "inhibited": "inhibited: {kind} of the same device is still on",
         "raised": "more urgent now: look at once",
         "assigned": "{by} assigned this to you: {reason}",
         "closed": "closed by {by}: {reason}",
@@ -203,9 +217,25 @@ def kind_name(alert: Alert, language: str) -> str:
 
 
 def title(alerts: tuple[Alert, ...], place_words: str, language: str) -> str:
-    """An incident's title: its place and the kinds it is made of, the most urgent first, each once."""
-    names = dict.fromkeys(kind_name(alert, language) for alert in alerts)
-    return f"{place_words} {'、'.join(names) if language == 'zh' else ', '.join(names)}".strip()
+    """An incident's title: its place and the kinds it is made of, the most urgent first, each once.
+
+    A fall says the floors that it may have begun at: never one that it only may, and never a flat.
+    """
+    texts = TEXTS[language]
+    names: dict[str, dict[str, None]] = {}
+    for alert in alerts:
+        from_floors = names.setdefault(kind_name(alert, language), {})
+        if (range_ := floors(alert)) is not None:
+            from_floors[floors_named(range_, language)] = None
+    said = [name + _from(tuple(of), texts) for name, of in names.items()]
+    return f"{place_words} {texts['comma'].join(said)}".strip()
+
+
+def _from(floors: tuple[str, ...], texts: dict[str, str]) -> str:
+    if not floors:
+        return ""
+    more = texts["more"] if len(floors) > FLOORS_AT_MOST else ""
+    return texts["from_floors"].format(floors=texts["comma"].join(floors[:FLOORS_AT_MOST]) + more)
 
 
 class Frame(msgspec.Struct, frozen=True):

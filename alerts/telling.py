@@ -13,8 +13,14 @@ from hub.identity import derived
 from hub.model import DRILL, LIVE, Incident
 from hub.settings.city import Person
 
-What = Literal["opened", "reminder", "escalated", "expired", "linked", "raised", "assigned", "closed", "false_alarm"]
+What = Literal[
+    "opened", "reminder", "escalated", "expired", "linked", "refined", "raised", "assigned", "closed", "false_alarm"
+]
 HOTLINE: Final = "hotline"
+HOTLINE_KNOWS: Final = ("state", "priority", "kind", "title")
+"""What the hotline keeps of an incident: one more sign that changes none of these is not its business."""
+EVIDENCE: Final = "evidence"
+"""Not a change of the incident, but the hotline is told once there is something to see."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +48,7 @@ class HotlineOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A promise to tell the 12345 hotline: a new order, or a change of one it has.
 
     `handled_by_emergency` marks the copy of an emergency: it is being dealt with, and not waiting for the hotline.
-    `told` are the people who had accepted a message before.
+    `told` are the people who had accepted a message before; `changed` names what a change is about.
     """
 
     id: str
@@ -54,6 +60,7 @@ class HotlineOrder(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     note: str = ""
     told: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def may_leave(purpose: str) -> bool:
@@ -149,6 +156,7 @@ def hotline_order(
     by: str = "",
     note: str = "",
     told: tuple[str, ...] = (),
+    changed: tuple[str, ...] = (),
 ) -> HotlineOrder:
     """What the hotline is told; one creation for an incident for ever, and one message for each later version."""
     key = "create" if action == "create" else f"status:{incident.version}"
@@ -162,4 +170,10 @@ def hotline_order(
         by=by,
         note=note,
         told=told,
+        changed=changed,
     )
+
+
+def news_for_hotline(before: Incident, after: Incident) -> tuple[str, ...]:
+    """What of a change the hotline has to know: it is told of these and of nothing else. Empty: of nothing."""
+    return tuple(name for name in HOTLINE_KNOWS if getattr(before, name) != getattr(after, name))

@@ -52,6 +52,9 @@ _CATEGORIES: Final[dict[str, str]] = {
     "electric": "用电安全",
 }
 
+_FIELDS: Final = {"kind": "category", "priority": "urgency", "title": "title"}
+"""What of an incident can change, and the field of the form that then goes with the status."""
+
 
 class Promised(msgspec.Struct, frozen=True, kw_only=True):
     """What `alerts` promised the hotline: the body of an outbox row of the channel "hotline"."""
@@ -64,6 +67,7 @@ class Promised(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     note: str = ""
     told: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +81,10 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def body(promised: Promised, zone: ZoneInfo, attachments: Sequence[Attachment] = ()) -> dict[str, Any]:
-    """The JSON of the webhook. A creation has the whole form, a status what changed; both say who and when."""
+    """The JSON of the webhook. A creation has the whole form, a status what changed; both say who and when.
+
+    `changed` of a status names what it is about: "state", "priority", "kind", "title", or "evidence".
+    """
     incident = promised.incident
     files = [msgspec.to_builtins(one) for one in attachments]
     common = {
@@ -93,16 +100,20 @@ def body(promised: Promised, zone: ZoneInfo, attachments: Sequence[Attachment] =
         "by": promised.by,
         "note": promised.note,
     }
-    if promised.action == "status":
-        return common | ({"attachments": files} if files else {})
-    emergency = promised.handled_by_emergency
-    return {
-        **common,
-        "source_channel": "物联感知",
-        "appeal_type": 2,
+    known = {
         "category": _CATEGORIES.get(incident.kind, "其他"),
         "urgency": {1: 1, 2: 1, 3: 2}.get(incident.priority, 3),
         "title": incident.title[:100],
+    }
+    if promised.action == "status":
+        news = {field: known[field] for name, field in _FIELDS.items() if name in promised.changed}
+        return {**common, "changed": list(promised.changed), **news, **({"attachments": files} if files else {})}
+    emergency = promised.handled_by_emergency
+    return {
+        **common,
+        **known,
+        "source_channel": "物联感知",
+        "appeal_type": 2,
         "content": content(promised, zone)[:2000],
         "event_addr": promised.place,
         "grid_code": incident.grid,
