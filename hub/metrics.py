@@ -7,10 +7,14 @@ whoever starts them makes afresh; without it each process has its own. Never a d
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from hub.errors import ConfigError
 
 _FAST: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 
@@ -58,8 +62,34 @@ DISK_FREE_RATIO: Final = Gauge("hub_disk_free_ratio", "Free share of the data di
 
 def exposition() -> bytes:
     """All figures in Prometheus' text form: of all processes when they share a directory, else of this one."""
-    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        return generate_latest(REGISTRY)
+    return generate_latest(_registry())
+
+
+def shared() -> bool:
+    """Whether this process shares its figures with others of the same machine."""
+    return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+
+
+@contextmanager
+def served(host: str, port: int) -> Iterator[int]:
+    """/metrics for Prometheus on a thread of its own; the port it got. Raises ConfigError when it is taken."""
+    try:
+        server, thread = start_http_server(port, host, _registry())
+    except OSError as error:
+        raise ConfigError(
+            f"metrics can't be served on {host} port {port}: {error.strerror}; choose another metrics.port"
+        ) from error
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _registry() -> CollectorRegistry:
+    if not shared():
+        return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library is only half typed
-    return generate_latest(registry)
+    return registry

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -119,6 +119,15 @@ ALL: Final[tuple[Topic[msgspec.Struct], ...]] = (  # type: ignore[assignment]  #
     SETTINGS,
     DEAD_LETTERS,
 )
+
+GROUPS: Final[dict[str, tuple[Topic[Any], ...]]] = {
+    "store": (READINGS, DETECTIONS),
+    "detect-falling": (VIDEO,),
+    "detect-thermal": (THERMAL,),
+    "detect-sensors": (READINGS,),
+    "alerts": (DETECTIONS, COMMANDS, RECEIPTS),
+}
+"""Who must have read what: the groups whose lag is watched. Each page's own group is not among them."""
 
 
 @lru_cache(maxsize=65536)

@@ -240,6 +240,15 @@ class DiskPart(Noun):
         return self
 
 
+class MetricsPart(Noun):
+    """运行指标（Prometheus）"""
+
+    host: str = Field("127.0.0.1", description="监听地址")
+    port: Port | None = Field(
+        None, description="端口；不写则不监听。同机运行全部角色时由 web 代表所有进程，单独运行的角色各自监听"
+    )
+
+
 class LogPart(Noun):
     """日志"""
 
@@ -273,6 +282,7 @@ class Deployment(Noun):
     cameras: CamerasPart = CamerasPart()
     evidence: EvidencePart = EvidencePart()
     disk: DiskPart = DiskPart()
+    metrics: MetricsPart = MetricsPart()
     log: LogPart = LogPart()
     retention: dict[TopicName, Retention] = Field({}, description="各主题的保留期限，按主题名")
 
