@@ -2,23 +2,26 @@
 import { blind, open } from "./desk.js";
 import { html, render, useEffect } from "./html.js";
 import { keysOn, listenToKeys } from "./keys.js";
+import { followLink } from "./link.js";
 import { person, recall } from "./session.js";
 import { enable, sound } from "./sound.js";
 import { speak, t } from "./text.js";
 import "./theme.js";
 import { Devices } from "./view/devices.js";
 import { IncidentPane } from "./view/incident.js";
+import { Inner } from "./view/inner.js";
 import { List } from "./view/list.js";
 import { Login } from "./view/login.js";
 import { Password } from "./view/password.js";
 import { SoundTest } from "./view/soundtest.js";
 import { StatusBar } from "./view/statusbar.js";
+import { Suspected, SuspectedLine } from "./view/suspected.js";
 import { TopBar } from "./view/topbar.js";
 import { watch } from "./watch.js";
 
 function Desk() {
   useEffect(() => {
-    const stops = [open(), watch(), listenToKeys(), stayAwake()];
+    const stops = [open(), followLink(), watch(), listenToKeys(), stayAwake()];
     const unlock = () => sound.value === "on" || void enable();
     window.addEventListener("pointerdown", unlock, { once: true });
     return () => {
@@ -29,11 +32,13 @@ function Desk() {
   return html`<div class=${`desk${blind.value === null ? "" : " blind"}`}>
     <${TopBar} />
     <div class="middle">
-      <div class="side"><${List} /><${Keys} /></div>
+      <div class="side"><${List} /><${SuspectedLine} /><${Keys} /></div>
       <${IncidentPane} />
     </div>
     <${StatusBar} />
     <${Devices} />
+    <${Suspected} />
+    <${Inner} />
     <${SoundTest} />
     <${Password} />
   </div>`;

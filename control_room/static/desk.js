@@ -60,6 +60,11 @@ function settle(all) {
   if (open.length !== pending.peek().size) pending.value = new Map(open);
 }
 
+/** An incident that was asked for by name, whatever its age. */
+export function admit(incident) {
+  take([incident]);
+}
+
 /** Everything anew: at the start, after a gap, after the hub's restart. Asked for meanwhile, it is done once more. */
 export async function refresh() {
   if (refreshing) again = true;
@@ -143,7 +148,11 @@ export function inspect() {
   move();
   const now = performance.now();
   for (const [id, command] of pending.value) {
-    if (!command.failed && now - command.since > 8000) note(id, { ...command, failed: "slow" });
+    // Asked and not answered within 2 s is said at once; after 8 s the keys are free again.
+    const waits = Math.floor((now - command.since) / 1000);
+    if (command.failed) continue;
+    if (waits > 8) note(id, { ...command, failed: "slow" });
+    else if (waits >= 2 && waits !== command.waits) note(id, { ...command, waits });
   }
 }
 

@@ -21,6 +21,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+/** Whether somebody wrote a text for `prefix.name`. */
+export function known(prefix, name) {
+  return `${prefix}.${name}` in words.value;
+}
+
 /** The text of `prefix.name`, or `name` itself when nobody wrote one: kinds and rules can be new. */
 export function word(prefix, name) {
   return words.value[`${prefix}.${name}`] ?? name;

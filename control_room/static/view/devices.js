@@ -3,6 +3,7 @@ import { get } from "../api.js";
 import { age, clockTime, span } from "../clock.js";
 import { html, signal, useEffect, useRef, useSignal } from "../html.js";
 import { t, word } from "../text.js";
+import { Still } from "./still.js";
 import { Symbol } from "./symbol.js";
 
 /** "cameras", "sensors", or null while it is shut. */
@@ -12,6 +13,7 @@ export function Devices() {
   const which = devicesOpen.value;
   const box = useRef(null);
   const answer = useSignal({ total: 0, rows: [] });
+  const looked = useSignal("");
   useEffect(() => {
     if (!which) return undefined;
     box.current?.focus();
@@ -29,6 +31,7 @@ export function Devices() {
       quit.abort();
       clearInterval(timer);
       answer.value = { total: 0, rows: [] };
+      looked.value = "";
     };
   }, [which]);
   if (!which) return null;
@@ -49,7 +52,7 @@ export function Devices() {
     </header>
     <table>
       <thead>
-        <tr><th>${t("devices.name")}</th><th>${t("devices.place")}</th><th>${t("devices.kind")}</th><th class="right">${t("devices.heard")}</th></tr>
+        <tr><th>${t("devices.name")}</th><th>${t("devices.place")}</th><th>${t("devices.kind")}</th><th class="right">${t("devices.heard")}</th>${which === "cameras" && html`<th>${t("devices.picture")}</th>`}</tr>
       </thead>
       <tbody>
         ${rows.map(
@@ -58,7 +61,12 @@ export function Devices() {
             <td>${one.place_name}</td>
             <td>${word("device", one.kind)}</td>
             <td class="right" title=${one.last_at ? clockTime(one.last_at) : ""}>${one.last_at ? t("age.ago", { span: span(age(one.last_at)) }) : t("age.never")}</td>
-          </tr>`,
+            ${which === "cameras" &&
+            html`<td class="right">
+              ${one.registered !== false && html`<button onClick=${() => (looked.value = looked.value === one.id ? "" : one.id)} aria-expanded=${String(looked.value === one.id)} data-testid="look">${t("devices.look")}</button>`}
+            </td>`}
+          </tr>
+          ${looked.value === one.id && html`<tr key=${`${one.id} picture`}><td colspan="5" class="look"><${Still} key=${one.id} camera=${{ ...one, still: `/cameras/${one.id}/still.jpg` }} /></td></tr>`}`,
         )}
       </tbody>
     </table>

@@ -2,15 +2,17 @@
 import { clockTime } from "../clock.js";
 import { html, useEffect, useRef, useSignal } from "../html.js";
 import { t, word } from "../text.js";
+import { Still } from "./still.js";
 
 const WHOLE = 64 * 2 ** 20; // bytes: larger ones are offered, not fetched by themselves
 
 /** What to show: each ready piece once, an H.265 clip by its preview, with what is still being cut. */
 export function pieces(evidence) {
   const ready = evidence.filter((one) => one.state === "ready");
+  const seen = new Set();
   const previews = new Map(ready.filter((one) => one.preview_of).map((one) => [one.preview_of, one]));
   return ready
-    .filter((one) => !one.preview_of)
+    .filter((one) => !one.preview_of && !seen.has(one.sha256) && seen.add(one.sha256)) // two signals, one film
     .map((one) => ({ ...one, shown: previews.get(one.id) ?? (one.codec === "hevc" ? null : one) }));
 }
 
@@ -22,7 +24,7 @@ export function Evidence({ incident, more }) {
   const failed = more.evidence.filter((one) => one.state === "failed");
   const live = more.cameras.map((camera) => ({ id: `live-${camera.id}`, camera, media_type: "live" }));
   const tabs = [...all, ...live];
-  const piece = tabs.find((one) => one.id === chosen.value) ?? tabs[0];
+  const piece = tabs.find((one) => one.id === chosen.value) ?? first(all) ?? tabs[0];
   return html`<section class="card evidence" data-testid="evidence">
     <div class="stage">
       ${!piece && html`<p class="none">${t(cutting ? "evidence.cutting" : "evidence.none")}</p>`}
@@ -44,6 +46,11 @@ export function Evidence({ incident, more }) {
       ${failed.map((one) => html`<span class="bad" key=${one.id}>${t("evidence.failed", { why: one.reason })}</span>`)}
     </div>
   </section>`;
+}
+
+/** What is shown by itself: the film, else the latest thermal picture, for a fire grows. */
+function first(all) {
+  return all.find((one) => one.kind === "clip") ?? all.filter((one) => one.kind === "thermal").pop() ?? all[0];
 }
 
 function nameOf(one) {
@@ -132,43 +139,4 @@ function Clip({ piece }) {
       <button onClick=${step(0.04)} aria-label=${t("player.forward")}>▸</button>
       <button onClick=${pace} aria-pressed=${String(slow.value)}>${t(slow.value ? "player.normal" : "player.slow")}</button>
     </div>`;
-}
-
-/** The camera's latest picture, renewed each 2 s: a picture that stands still says how old it is. */
-function Still({ camera }) {
-  const picture = useSignal({ address: "", at: "", why: "" });
-  useEffect(() => {
-    const quit = new AbortController();
-    let timer = 0;
-    let shown = "";
-    const load = async () => {
-      try {
-        const answer = await fetch(camera.still, { signal: quit.signal, cache: "no-store" });
-        if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).say ?? `HTTP ${answer.status}`);
-        const address = URL.createObjectURL(await answer.blob());
-        if (quit.signal.aborted) return URL.revokeObjectURL(address);
-        picture.value = { address, at: answer.headers.get("X-Picture-At") ?? "", why: "" };
-        if (shown) URL.revokeObjectURL(shown);
-        shown = address;
-      } catch (error) {
-        if (quit.signal.aborted) return undefined;
-        picture.value = { ...picture.value, why: error.message };
-      }
-      timer = setTimeout(load, 2000);
-      return undefined;
-    };
-    void load();
-    return () => {
-      quit.abort();
-      clearTimeout(timer);
-      if (shown) URL.revokeObjectURL(shown);
-    };
-  }, [camera.id]);
-  const { address, at, why } = picture.value;
-  return html`${address ? html`<img src=${address} alt=${camera.name} data-testid="still" />` : html`<p class="none">${why || t("loading")}</p>`}
-    <p class="facts">
-      <span>${camera.name}</span>
-      ${at && html`<span>${t("evidence.at", { at: clockTime(at) })}</span>`}
-      ${address && why && html`<span class="bad">${t("evidence.still_stopped")}: ${why}</span>`}
-    </p>`;
 }

@@ -1,5 +1,5 @@
 // One incident: what, where and since when; what to do; the proof; why; and everything that was done.
-import { age, clockTime, span } from "../clock.js";
+import { age, clockTime, now, span } from "../clock.js";
 import { current, pending } from "../desk.js";
 import { detail, useDetail } from "../detail.js";
 import { html } from "../html.js";
@@ -44,11 +44,11 @@ function Head({ incident }) {
   return html`<div class="head">
     <${Symbol} urgency=${incident.priority} size=${52} flash=${waiting && live && incident.priority < 4} />
     <div class="name">
-      <h2 data-testid="title">
+      <h2 data-testid="title" title=${incident.title}>
         ${!live && html`<b class="mark">${word("purpose", incident.purpose)}</b> `}${incident.title}
       </h2>
       <p>
-                <span>${t("incident.number", { n: incident.number })}</span>
+        <span>${t("incident.number", { n: incident.number })}</span>
         ${incident.why_linked?.length > 0 && html`<b>${incident.why_linked[0]}</b>`}
         ${incident.grid_name && html`<span>${incident.grid_name}</span>`}
         ${incident.assigned_to_name && html`<span>${t("incident.assigned", { who: incident.assigned_to_name })}</span>`}
@@ -63,6 +63,11 @@ function Head({ incident }) {
 
 function Pending({ incident }) {
   const command = pending.value.get(incident.id);
+  if (command && !command.failed && now.value && command.waits) {
+    return html`<p class="failed waits" role="status" data-testid="waits">
+      ${t("pending.waits", { action: t(`action.${command.action}`), n: command.waits })}
+    </p>`;
+  }
   if (!command?.failed) return null;
   const why = command.failed === "slow" ? t("pending.slow") : command.failed;
   return html`<p class="failed" role="alert" data-testid="failed">

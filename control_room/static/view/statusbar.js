@@ -6,10 +6,9 @@ import { sound } from "../sound.js";
 import { t, word } from "../text.js";
 import { loudHere } from "../watch.js";
 import { devicesOpen } from "./devices.js";
+import { innerOpen, LATE, passages } from "./inner.js";
 import { soundTestOpen } from "./soundtest.js";
 import { Symbol } from "./symbol.js";
-
-const LATE = 15; // seconds, as the server counts it
 
 export function StatusBar() {
   const seen = tick.value;
@@ -25,10 +24,10 @@ export function StatusBar() {
     <${Item} label=${t("bar.sensors")} action=${() => (devicesOpen.value = "sensors")} late=${counts.sensors_heard < counts.sensors} name="sensors">
       ${counts.sensors_heard}/${counts.sensors}
     <//>
-    <${Item} label=${t("bar.selftest")} late=${tested && (!seen.selftest || seen.selftest.age > LATE)} name="selftest" title=${stages(seen.selftest)}>
+    <${Item} label=${t("bar.selftest")} late=${tested && (!seen.selftest || seen.selftest.age > LATE)} name="selftest" action=${() => (innerOpen.value = true)} title=${stages(seen.selftest)}>
       ${seen.selftest ? t("age.ago", { span: span(seen.selftest.age) }) : t(tested ? "age.never" : "bar.selftest.none")}
     <//>
-    <${Item} label=${t("bar.roles")} late=${seen.roles.some((role) => role.age > LATE)} name="roles" title=${roles(seen.roles)}>
+    <${Item} label=${t("bar.roles")} late=${seen.roles.some((role) => role.age > LATE)} name="roles" action=${() => (innerOpen.value = true)} title=${roles(seen.roles)}>
       ${seen.roles.filter((role) => role.age <= LATE).length}/${seen.roles.length}
     <//>
     ${channels.map(
@@ -54,19 +53,19 @@ function Item({ label, late, action, name, title, children }) {
   const inner = html`<span class="label">${late && html`<${Symbol} urgency="ill" size=${14} label=${false} />`}${label}</span>
     <span class="value">${children}</span>`;
   const classes = `item${late ? " late" : ""}`;
-  if (action) return html`<button class=${classes} onClick=${action} data-testid=${`bar-${name}`}>${inner}</button>`;
+  if (action) return html`<button class=${classes} title=${title} onClick=${action} data-testid=${`bar-${name}`}>${inner}</button>`;
   return html`<span class=${classes} title=${title} data-testid=${`bar-${name}`}>${inner}</span>`;
 }
 
 function channelState(channel) {
   if (channel.refused > 0) return t("bar.channel.refused", { n: channel.refused });
   if (channel.waiting > 0) return t("bar.channel.waiting", { n: channel.waiting, span: span(channel.oldest_waiting) });
-  return channel.last_sent === null ? t("bar.channel.idle") : t("age.ago", { span: span(channel.last_sent) });
+  return channel.last_sent === null ? t("bar.channel.idle") : t("bar.channel.sent", { span: span(channel.last_sent) });
 }
 
 function stages(test) {
   if (!test) return "";
-  return Object.entries(test.stages).map(([stage, seconds]) => `${word("stage", stage)} +${seconds.toFixed(2)} s`).join("\n");
+  return passages(test).map(([stage, seconds]) => `${word("stage", stage)} +${seconds.toFixed(2)} s`).join("\n");
 }
 
 function roles(all) {

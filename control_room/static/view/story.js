@@ -1,23 +1,33 @@
 // Why this is one incident, whom we told, what the hotline says, and who did what when.
 import { age, clockTime, span } from "../clock.js";
 import { html } from "../html.js";
-import { t, word } from "../text.js";
+import { known, t, word } from "../text.js";
+
+/** A fall lasts a second: that it is over is no recovery. */
+const MOMENTARY = new Set(["falling_object"]);
 
 export function Reasons({ incident, more }) {
   const links = new Map((more?.links ?? []).map((link) => [link.alert, link]));
   const alerts = more?.alerts ?? incident.alerts ?? [];
+  const whys = incident.why_linked ?? [];
   return html`<section class="card" data-testid="why">
     <h3>${t("why.title", { n: alerts.length })}</h3>
-    ${(incident.why_linked ?? []).map((why) => html`<p class="why" key=${why}>${why}</p>`)}
+    ${whys.slice(0, 3).map((why) => html`<p class="why" key=${why}>${why}</p>`)}
+    ${whys.length > 3 &&
+    html`<details>
+      <summary>${t("why.more", { n: whys.length - 3 })}</summary>
+      ${whys.slice(3).map((why) => html`<p class="why" key=${why}>${why}</p>`)}
+    </details>`}
     <ul class="alerts">
       ${alerts.map(
         (alert) => html`<li key=${alert.id} class=${links.get(alert.id)?.undone_at ? "cut" : ""}>
           <time>${clockTime(alert.began_at)}</time>
           <div>
-            <b>${word("kind", alert.kind)}</b>
+            <b>${kindOf(alert)}</b>
             <span class="place">${alert.subject_name || alert.subject}</span>
+            ${alert.level === "pre_alarm" && html`<span class="chip">${t("alert.pre_alarm")}</span>`}
             ${alert.status === "suspected" && html`<span class="chip">${t("alert.suspected")}</span>`}
-            ${alert.ended_at && html`<span class="chip">${t("alert.over", { at: clockTime(alert.ended_at) })}</span>`}
+            ${alert.ended_at && !MOMENTARY.has(alert.kind) && html`<span class="chip">${t("alert.over", { at: clockTime(alert.ended_at) })}</span>`}
             <p>${alert.reason}</p>
             <${Figures} numbers=${alert.numbers ?? {}} words=${alert.words ?? {}} />
           </div>
@@ -27,13 +37,20 @@ export function Reasons({ incident, more }) {
   </section>`;
 }
 
-function Figures({ numbers, words }) {
-  const entries = [
+/** A smoke detector that has fallen silent is no smoke. */
+export function kindOf(alert) {
+  return alert.level === "fault" && known("device", alert.kind) ? t("alert.fault", { kind: word("device", alert.kind) }) : word("kind", alert.kind);
+}
+
+/** What has a word that people know; the rest of what was weighed is for engineers, and waits in the tip. */
+export function Figures({ numbers, words }) {
+  const all = [
     ...Object.entries(words).map(([name, value]) => [name, value]),
-    ...Object.entries(numbers).map(([name, value]) => [name, tidy(value)]),
+    ...Object.entries(numbers).map(([name, value]) => [name, tidy(value) + (name === "value" && words.unit ? ` ${words.unit}` : "")]),
   ];
+  const entries = all.filter(([name]) => known("figure", name));
   if (!entries.length) return null;
-  return html`<dl class="figures">
+  return html`<dl class="figures" title=${all.map(([name, value]) => `${name} = ${value}`).join("\n")}>
     ${entries.slice(0, 8).map(([name, value]) => html`<div key=${name}><dt>${word("figure", name)}</dt><dd>${value}</dd></div>`)}
   </dl>`;
 }
@@ -72,7 +89,7 @@ export function Messages({ messages }) {
           <span class="grow">
             <b>${message.recipient_name || message.recipient || word("channel", message.channel)}</b>
             <span class="sub">${word("channel", message.channel)} · ${word("message.kind", message.kind)}</span>
-            ${message.answer && message.state !== "sent" && html`<span class="sub answer">${message.answer}</span>`}
+            ${message.answer && !["sent", "merged"].includes(message.state) && html`<span class="sub answer">${message.answer}</span>`}
           </span>
           <span>${messageState(message)}</span>
           <time>${clockTime(message.sent_at || message.created_at)}</time>

@@ -2,6 +2,7 @@
 import { blind, gap, newest, incidents, overview, parts, selected, stream, tick } from "../desk.js";
 import { clockTime, now, wallClock, wallDate } from "../clock.js";
 import { html } from "../html.js";
+import { link } from "../link.js";
 import { person, signOut } from "../session.js";
 import { enable, sound } from "../sound.js";
 import { language, speak, t, word } from "../text.js";
@@ -55,6 +56,11 @@ function Notice() {
   if (settings && settings.ok === false) {
     return html`<div class="banner warn" role="status" data-testid="settings-bad">
       ${t("settings.bad", { problem: settings.problem ?? "" })}
+    </div>`;
+  }
+  if (link.value) {
+    return html`<div class="banner info" role="status" data-testid="link">
+      ${t(link.value.state === "unknown" ? "link.unknown" : "link.away", { id: link.value.id })}
     </div>`;
   }
   const fresh = incidents.value.get(newest.value);
