@@ -71,7 +71,7 @@ def test_every_test_fire_is_found_and_none_before_it_burns() -> None:
 def test_a_recording_is_replayed_through_its_detector() -> None:
     lines = list(replay(DATA / "falling" / "hrl_office3.mp4"))
     assert "falling_object" in lines[0]
-    assert "alarm" in lines[1]
+    assert sum(" alarm " in line for line in lines[1:]) == 1
     table = json.loads("".join(replay(DATA / "sensors" / "nist_sdc05.csv", as_json=True)))
     assert table["detector"] == "sensors"
     assert table["reports"]
