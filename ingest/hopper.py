@@ -16,15 +16,18 @@ from ingest.outlet import Outlet
 WAITING_BYTES: Final = 16 * 2**20
 """So much of one camera may wait while the bus is away: some 30 s. Then its newest are dropped, up to a key frame."""
 AT_ONCE: Final = 64
+GATHER_SECONDS: Final = 0.1
+"""Chunks of all cameras go together so often: a write of its own for each would cost more than reading the cameras."""
 
 
 class Hopper:
     """Takes chunks from any thread, publishes them from the loop it was made in; order holds within a camera."""
 
-    def __init__(self, outlet: Outlet, heard: Callable[[VideoChunk], None]) -> None:
+    def __init__(self, outlet: Outlet, heard: Callable[[VideoChunk], None], *, gather: float = GATHER_SECONDS) -> None:
         """`heard` is told of each chunk that is on the log."""
         self._outlet = outlet
         self._heard = heard
+        self._gather = gather
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._lock = threading.Lock()
@@ -59,6 +62,7 @@ class Hopper:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._news.wait()
+                    await asyncio.sleep(self._gather)
             self._news.clear()
             while chunks := self._take():
                 beat()

@@ -16,7 +16,8 @@ from hub.store import Store
 from ingest.cameras import Address, Cameras
 from ingest.decoders import decoder
 from ingest.hopper import Hopper
-from ingest.mqtt import Broker, MqttDoor, Subscribed
+from ingest.mqtt import MqttDoor, Subscribed
+from ingest.mqtt_link import Broker
 from ingest.outlet import Outlet
 from ingest.recorder import record
 from ingest.register import Register

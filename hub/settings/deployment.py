@@ -149,7 +149,7 @@ class MqttPart(Noun):
     tls: ClientTls | None = Field(None, description="TLS；不写则不加密")
     username: str | None = Field(None, description="用户名")
     password: Secret | None = Field(None, description="密码的出处")
-    protocol: Literal["v5", "v3.1.1"] = Field("v5", description="协议版本；服务器不支持 MQTT 5 时写 v3.1.1")
+    protocol: Literal["v3.1.1", "v5"] = Field("v3.1.1", description="协议版本；v5 可告知服务器会话保留多久，但处理较慢")
     client_id: Id = Field("property-hub", description="客户端编号；同一服务器上不可重复")
     subscriptions: dict[Id, Subscription] = Field(
         {"hub": Subscription(topic="property/+/+/+")}, description="订阅，按名称"

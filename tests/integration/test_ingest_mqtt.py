@@ -22,10 +22,11 @@ from structlog.testing import capture_logs
 from hub.model import Reading
 from hub.settings.city import City, Device, Site
 from hub.topics import DEAD_LETTERS, READINGS, THERMAL, Topic
-from ingest import mqtt
+from ingest import mqtt_link
 from ingest.broker import EmbeddedBroker
 from ingest.decoders import decoder
-from ingest.mqtt import Broker, MqttDoor, Subscribed
+from ingest.mqtt import MqttDoor, Subscribed
+from ingest.mqtt_link import Broker
 from ingest.outlet import Outlet
 from ingest.register import Register
 from ingest.seen import Seen
@@ -59,8 +60,7 @@ async def door(bus: Faltering, broker: Broker, *subscribed: Subscribed) -> Async
 
 
 def at(broker: EmbeddedBroker, **more: Any) -> Broker:
-    protocol: Literal["v5", "v3.1.1"] = "v3.1.1" if broker.kind == "amqtt" else "v5"
-    return msgspec.structs.replace(Broker(host=broker.host, port=broker.port, protocol=protocol), **more)
+    return msgspec.structs.replace(Broker(host=broker.host, port=broker.port), **more)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -107,9 +107,12 @@ async def devices(broker: EmbeddedBroker, **more: Any) -> AsyncIterator[Link]:
 SMOKE = "property/cuihu/smoke/smoke-1"
 
 
-async def test_readings_reach_the_log_with_their_place(mosquitto: EmbeddedBroker) -> None:
+@pytest.mark.parametrize("protocol", ["v3.1.1", "v5"])
+async def test_readings_reach_the_log_with_their_place(
+    protocol: Literal["v3.1.1", "v5"], mosquitto: EmbeddedBroker
+) -> None:
     bus = Faltering()
-    async with door(bus, at(mosquitto)), devices(mosquitto) as link:
+    async with door(bus, at(mosquitto, protocol=protocol)), devices(mosquitto) as link:
         for i in range(200):
             link.publish(SMOKE, payload(i))
         link.publish("property/cuihu/gas/new-one", payload(1, gas=12.5))
@@ -174,16 +177,20 @@ async def test_nothing_is_acknowledged_before_the_bus_has_it(mosquitto: Embedded
     assert len({r.id for r in out}) == 101
 
 
-async def test_what_is_sent_while_we_are_away_waits_at_the_broker(mosquitto: EmbeddedBroker) -> None:
+@pytest.mark.parametrize("protocol", ["v3.1.1", "v5"])
+async def test_what_is_sent_while_we_are_away_waits_at_the_broker(
+    protocol: Literal["v3.1.1", "v5"], mosquitto: EmbeddedBroker
+) -> None:
     bus = Faltering()
+    here = at(mosquitto, protocol=protocol)
     async with devices(mosquitto) as link:
-        async with door(bus, at(mosquitto)):
+        async with door(bus, here):
             link.publish(SMOKE, payload(0))
             await readings(bus, 1)
         for i in range(1, 3001):
             link.publish(SMOKE, payload(i))
         await link.settled(SECONDS)
-        async with door(bus, at(mosquitto)):
+        async with door(bus, here):
             out = await readings(bus, 3001)
     assert {r.sequence for r in out} == set(range(3001))
 
@@ -209,12 +216,12 @@ async def test_a_restarted_broker_is_found_again_and_has_lost_nothing(tmp_path: 
 async def test_a_full_queue_holds_the_broker_back_and_loses_nothing(mosquitto: EmbeddedBroker) -> None:
     bus = Faltering()
     bus.away = True
-    count = mqtt.WAITING_MESSAGES + 500
+    count = mqtt_link.WAITING_MESSAGES + 500
     async with door(bus, at(mosquitto)) as opened, devices(mosquitto) as link:
         for i in range(count):
             link.publish(SMOKE, payload(i))
         await link.settled(SECONDS)
-        assert opened.waiting <= mqtt.WAITING_MESSAGES
+        assert opened.waiting <= mqtt_link.WAITING_MESSAGES
         bus.away = False
         out = await readings(bus, count)
     assert {r.sequence for r in out} == set(range(count))

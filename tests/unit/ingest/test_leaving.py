@@ -112,7 +112,7 @@ def offer_all(hopper: Hopper, chunks: list[VideoChunk]) -> None:
 async def test_chunks_from_other_threads_reach_the_log_in_order() -> None:
     bus = Faltering()
     heard: list[VideoChunk] = []
-    hopper = Hopper(Outlet(bus), heard.append)
+    hopper = Hopper(Outlet(bus), heard.append, gather=0.0)
     for camera in ("cuihu/a", "cuihu/b"):
         await asyncio.to_thread(offer_all, hopper, [chunk(i, camera) for i in range(100)])
     for camera in ("cuihu/a", "cuihu/b"):
@@ -122,7 +122,7 @@ async def test_chunks_from_other_threads_reach_the_log_in_order() -> None:
 
 async def test_while_the_bus_is_away_each_camera_has_its_own_limit_and_goes_on_at_a_key_frame() -> None:
     bus = Faltering()
-    hopper = Hopper(Outlet(bus), lambda _: None)
+    hopper = Hopper(Outlet(bus), lambda _: None, gather=0.0)
     size = WAITING_BYTES // 8
     for i in range(20):
         hopper.offer(chunk(i, "cuihu/large", size))
