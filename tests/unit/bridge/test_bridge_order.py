@@ -21,12 +21,13 @@ from tests.small_estate import START, incident, seen
 ZONE = ZoneInfo("Asia/Shanghai")
 
 
-def promised(action: Any = "create", kind: str = "smoke", **fields: Any) -> Promised:
+def promised(action: Any = "create", kind: str = "smoke", changed: tuple[str, ...] = (), **fields: Any) -> Promised:
     """Through the very bytes that alerts writes and the bridge reads."""
     one = incident(begin(seen(kind)), title="翠湖苑 烟感报警", **fields)
     order = hotline_order(
-        one, action, START, AlertSettings(), place="翠湖苑 3号楼", by="zhang", note="看过", told=("王秀兰",)
-    )
+        one, action, START, AlertSettings(), place="翠湖苑 3号楼", by="zhang", note="看过", told=("王秀兰",),
+        changed=changed,
+    )  # fmt: skip
     return msgspec.json.decode(msgspec.json.encode(order), type=Promised)
 
 
@@ -50,6 +51,11 @@ def test_a_status_says_who_did_what_and_carries_evidence_when_there_is_some() ->
     plain = body(promised("status", state="closed"), ZONE)
     assert (plain["kind"], plain["status"], plain["by"], plain["note"]) == ("status", "70", "zhang", "看过")
     assert "attachments" not in plain
+    assert (plain["changed"], "title" in plain) == ([], False)
+    said = body(promised("status", changed=("state", "priority", "title")), ZONE)
+    assert said["changed"] == ["state", "priority", "title"]
+    assert {"urgency", "title"} <= set(said)
+    assert "category" not in said
     assert body(promised("status"), ZONE, [file])["attachments"][0]["url"] == "https://x"
 
 
