@@ -17,6 +17,7 @@ from alerts.linking import Link
 from alerts.message import TEXTS, kind_name, mark, title
 from alerts.outcome import Outcome, Situation
 from alerts.policy import AlertSettings
+from alerts.proof import CLIP_READY_AFTER, over
 from alerts.telling import HotlineOrder, Notification
 from alerts.wording import elsewhere, worded
 from hub.identity import derived
@@ -30,8 +31,6 @@ PolicyOf = Callable[[str, str, str], AlertSettings]
 
 QUIETED: Final[tuple[escalation.What, ...]] = ("remind", "next", "acknowledgement")
 """Timers that ask for a person: all end when one has answered."""
-CLIP_READY_AFTER: Final = 1.0
-"""Seconds after a clip's end until the log surely holds it."""
 
 
 class Desk:
@@ -378,8 +377,7 @@ class Desk:
         alert = change.alert
         if alert.level == "fault" or change.what == "ended" or alert.kind == "system":
             return ()
-        moment = max(alert.began_at, alert.ended_at or alert.began_at)
-        due = moment + timedelta(seconds=settings.clip_after + CLIP_READY_AFTER)
+        due = over(alert) + timedelta(seconds=settings.clip_after + CLIP_READY_AFTER)
         return (escalation.evidence_timer(incident, alert.site, alert.id, due),)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from alerts.desk import Desk, Outcome
 from alerts.escalation import Timer
 from alerts.incident import HUB, Step, changed
 from alerts.post import enact
-from alerts.proof import Piece, pieces
+from alerts.proof import CLIP_READY_AFTER, Cover, Piece, piece_id, pieces, uncovered
 from hub import metrics
 from hub.bus import Bus
 from hub.errors import MessageError
@@ -28,6 +28,7 @@ from hub.outbox import Connection
 from hub.store import Store
 from hub.topics import THERMAL, VIDEO
 from hub.video import clip, preview
+from hub.video.film import filmed
 
 log = structlog.get_logger()
 
@@ -35,6 +36,8 @@ LONGEST_GOP: Final = 12.0
 """Seconds before a clip's beginning in which its first key frame is looked for."""
 LATE: Final = 3.0
 """Seconds by which the log's time may be behind a picture's own."""
+APART: Final = timedelta(seconds=1 / preview.RATE)
+"""The least time between two pictures of a thermal film."""
 LEASE: Final = 90.0
 """Seconds for which one process has a piece of work for itself."""
 TRIES: Final = 3
@@ -91,10 +94,17 @@ class Cutter:
         desk = self._desk()
         async with self._store.connection() as connection:
             alert, path = await _alert(connection, work.timer.subject)
+            covers = await _covers(connection, alert) if alert is not None else ()
         made: list[Made] = []
         if alert is not None:
             settings = desk.policy(alert.subject, alert.kind, alert.place)
-            for piece in pieces(alert, desk.city, settings):
+            wanted = pieces(alert, desk.city, settings)
+            if await self._too_early(work, wanted):
+                return 1
+            for whole in wanted:
+                piece = _still_wanted(whole, covers)
+                if piece is None:
+                    continue
                 if work.tries > TRIES:
                     made.append(Made(piece=piece, reason="given up after several tries"))
                 else:
@@ -121,10 +131,20 @@ class Cutter:
         timer = msgspec.convert(row[0], Timer)
         return Work(timer, timer.count)
 
+    async def _too_early(self, work: Work, wanted: tuple[Piece, ...]) -> bool:
+        # A fall that was seen to last longer than its first claim said ends later than its timer.
+        end = max((piece.end for piece in wanted), default=self._clock()) + timedelta(seconds=CLIP_READY_AFTER)
+        if work.tries > 1 or end <= self._clock():
+            return False
+        async with self._store.transaction() as connection:
+            await connection.execute("UPDATE timer SET due_at = %s WHERE id = %s", (end, work.timer.id))
+        return True
+
     async def _make(self, piece: Piece, path: tuple[Point, ...]) -> Made:
         try:
-            if piece.what == "thermal":
-                return await self._thermal(piece, path)
+            if piece.thermal:
+                frames = await self._frames(piece)
+                return await asyncio.to_thread(_thermal_film if piece.what == "clip" else _thermal, piece, frames, path)
             chunks = await self._chunks(piece)
             if piece.what == "trajectory":
                 before = [chunk for chunk in chunks if chunk.at <= piece.moment] or chunks
@@ -139,18 +159,18 @@ class Cutter:
         end = piece.end + timedelta(seconds=LATE)
         return [delivery.decode() async for delivery in self._bus.read(VIDEO, piece.camera, begin, end)]
 
-    async def _thermal(self, piece: Piece, path: tuple[Point, ...]) -> Made:
-        nearest: ThermalFrame | None = None
+    async def _frames(self, piece: Piece) -> list[ThermalFrame]:
+        # At most as many a second as the film shows: fifteen seconds of a large camera would be half a gigabyte.
+        frames: list[ThermalFrame] = []
         begin, end = piece.begin, piece.end + timedelta(seconds=LATE)
         async for delivery in self._bus.read(THERMAL, piece.camera, begin, end):
             frame = delivery.decode()
-            if nearest is None or abs(frame.at - piece.moment) <= abs(nearest.at - piece.moment):
-                nearest = frame
-        if nearest is None:
-            return Made(piece=piece, reason="no thermal picture of that time in the log")
-        data = await asyncio.to_thread(picture.false_colour, nearest, path)
-        at, clock = nearest.at, nearest.clock
-        return Made(piece=piece, data=data, media_type=picture.MEDIA_TYPE, begin=at, end=at, clock=clock)
+            whole = frame.raw and len(frame.raw) == 2 * frame.width * frame.height
+            if whole and piece.begin <= frame.at <= piece.end and (not frames or frame.at - frames[-1].at >= APART):
+                frames.append(frame)
+        if not frames:
+            raise MessageError("no_video", "no thermal picture of that time in the log")
+        return frames
 
     async def _keep(self, timer: Timer, alert: Alert | None, made: list[Made], desk: Desk) -> None:
         now = self._clock()
@@ -187,6 +207,32 @@ class Cutter:
         if made.preview:
             _save(self._folder / _preview_name(name), made.preview)
         return name
+
+
+def _thermal(piece: Piece, frames: list[ThermalFrame], path: tuple[Point, ...]) -> Made:
+    nearest = min(frames, key=lambda frame: abs(frame.at - piece.moment))
+    data = picture.false_colour(nearest, path)
+    at, clock = nearest.at, nearest.clock
+    return Made(piece=piece, data=data, media_type=picture.MEDIA_TYPE, begin=at, end=at, clock=clock)
+
+
+def _thermal_film(piece: Piece, frames: list[ThermalFrame], path: tuple[Point, ...]) -> Made:
+    made = filmed(picture.false_colours(frames, path), frames[0].clock)
+    return Made(
+        piece=piece,
+        data=made.data,
+        media_type=clip.MEDIA_TYPE,
+        begin=made.begin,
+        end=made.end,
+        codec=made.codec,
+        clock=made.clock,
+    )
+
+
+def _still_wanted(piece: Piece, covers: Sequence[Covered]) -> Piece | None:
+    if piece.what != "clip":
+        return piece
+    return uncovered(piece, (one.cover for one in covers if one.id == piece_id(one.alert, "clip", piece.camera)))
 
 
 def _clip(piece: Piece, chunks: list[VideoChunk]) -> Made:
@@ -234,6 +280,25 @@ async def _alert(connection: Connection, id_: str) -> tuple[Alert | None, tuple[
     if row is None:
         return None, ()
     return msgspec.convert(row[0], Alert), msgspec.convert(row[1] or [], tuple[Point, ...])
+
+
+class Covered(msgspec.Struct, frozen=True):
+    """A clip that another alert of the incident has. Its id says of which camera it is."""
+
+    id: str
+    alert: str
+    cover: Cover
+
+
+async def _covers(connection: Connection, alert: Alert) -> tuple[Covered, ...]:
+    cursor = await connection.execute(
+        """
+        SELECT id, alert, from_at, to_at FROM evidence
+        WHERE incident = %s AND incident <> '' AND alert <> %s AND kind = 'clip' AND state = 'ready'
+        """,
+        (alert.incident, alert.id),
+    )
+    return tuple(Covered(id_, other, Cover(begin, end)) for id_, other, begin, end in await cursor.fetchall())
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

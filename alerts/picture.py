@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import cv2
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hub.errors import MessageError
 from hub.model import Point, ThermalFrame
+from hub.video.film import Drawn
 
 MEDIA_TYPE: Final = "image/jpeg"
 WIDTH: Final = 640
@@ -46,13 +47,34 @@ def trajectory(jpeg: bytes, path: Sequence[Point]) -> bytes:
 
 
 def false_colour(frame: ThermalFrame, outline: Sequence[Point]) -> bytes:
-    """A thermal picture in colours from cold to hot, the hot spot outlined and its highest temperature written in.
+    """A thermal picture (JPEG) in colours from cold to hot, the hot spot outlined, its highest temperature written in.
 
     `outline` is in pixels of the frame; without one the hottest pixel is marked.
     """
+    celsius = _celsius(frame)
+    return _jpeg(_coloured(frame, celsius, outline, (_cold(celsius), float(celsius.max()))))
+
+
+def false_colours(frames: Sequence[ThermalFrame], outline: Sequence[Point]) -> Iterator[Drawn]:
+    """The same for a film: one scale of colours for all its pictures, so that only what changes changes."""
+    scale = (min(_cold(_celsius(frame)) for frame in frames), max(float(_celsius(frame).max()) for frame in frames))
+    for frame in frames:
+        yield Drawn(frame.at, _coloured(frame, _celsius(frame), outline, scale))
+
+
+def _celsius(frame: ThermalFrame) -> npt.NDArray[np.float32]:
     raw = np.frombuffer(frame.raw, "<u2").reshape(frame.height, frame.width)
-    celsius = raw.astype(np.float32) * np.float32(frame.scale) + np.float32(frame.offset)
-    low, high = float(np.percentile(celsius, 1)), float(celsius.max())
+    return raw.astype(np.float32) * np.float32(frame.scale) + np.float32(frame.offset)
+
+
+def _cold(celsius: npt.NDArray[np.float32]) -> float:
+    return float(np.percentile(celsius, 1))
+
+
+def _coloured(
+    frame: ThermalFrame, celsius: npt.NDArray[np.float32], outline: Sequence[Point], colours: tuple[float, float]
+) -> Pixels:
+    low, high = colours
     grey = np.clip((celsius - low) / max(high - low, 1.0) * 255, 0, 255).astype(np.uint8)
     scale = max(1, -(-WIDTH // frame.width))
     large = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
@@ -62,8 +84,9 @@ def false_colour(frame: ThermalFrame, outline: Sequence[Point]) -> bytes:
     corners = np.array([[(x + 0.5) * scale, (y + 0.5) * scale] for x, y in points], np.int32)
     cv2.polylines(coloured, [corners], isClosed=True, color=_LIGHT, thickness=2, lineType=cv2.LINE_AA)
     if frame.radiometric:
-        _write(coloured, f"max {high:.1f} C", (8, coloured.shape[0] - 12))
-    return _jpeg(coloured)
+        _write(coloured, f"max {float(celsius.max()):.1f} C", (8, coloured.shape[0] - 12))
+    drawn: Pixels = coloured.astype(np.uint8, copy=False)
+    return drawn
 
 
 def _draw(picture: Any, points: Sequence[tuple[float, float]], scale: float) -> None:

@@ -50,7 +50,7 @@ def preview(film: bytes) -> bytes:
                 if stream is None:
                     width = min(WIDTH, frame.width) // 2 * 2
                     height = max(2, round(frame.height * width / frame.width) // 2 * 2)
-                    stream = container.add_stream("libx264", rate=RATE, options=_options())
+                    stream = container.add_stream("libx264", rate=RATE, options=h264_options())
                     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
                     stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK)
                 slot = int(frame.time * RATE)
@@ -94,7 +94,8 @@ def jpeg(pixels: Luma) -> bytes:
     return bytes(data)
 
 
-def _options() -> dict[str, str]:
+def h264_options() -> dict[str, str]:
+    """What libx264 is told for a small film: one thread, a key frame every other second."""
     rate = str(BITS_PER_SECOND)
     # No B-frames: with them the film would begin a few frames' time after its zero.
     return {

@@ -19,7 +19,7 @@ from alerts.evidence import Cutter
 from bridge_12345.outward import Outward, Peer
 from hub import evidence_link
 from hub.bus.memory import MemoryBus
-from hub.model import Detection, ThermalFrame, VideoChunk
+from hub.model import Detection, Point, ThermalFrame, VideoChunk
 from hub.store import Store
 from hub.topics import DETECTIONS, THERMAL, VIDEO
 from hub.video.session import film
@@ -28,6 +28,7 @@ from tests.alarm_stage import SECRET, Stage, stage
 from tests.small_estate import START, desk, fall, seen
 
 RATE = 10
+BOX = ((9.0, 4.0), (14.0, 4.0), (14.0, 9.0), (9.0, 9.0))
 SIZE = (320, 240)
 
 
@@ -65,6 +66,16 @@ class Log:
     async def thermal(self, frame: ThermalFrame) -> None:
         self.now = frame.at
         await self.bus.publish(THERMAL, [frame])
+
+
+def hot(at: datetime, celsius: float) -> ThermalFrame:
+    """A small thermal picture of 20 °C with one hot spot."""
+    raw = np.full((24, 32), round((20 + 273.15) * 100), "<u2")
+    raw[5:8, 10:13] = round((celsius + 273.15) * 100)
+    return ThermalFrame(
+        camera="cuihu/therm-b3", site="cuihu", at=at, clock="hub", arrived_at=at, width=32, height=24, scale=0.01,
+        offset=-273.15, range_low=-20, range_high=650, raw=raw.tobytes(),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -133,33 +144,91 @@ async def test_a_fall_has_a_clip_and_its_trajectory(on: Stage, tmp_path: Path) -
 async def test_an_alarm_without_a_camera_has_the_clips_of_those_that_see_its_place(on: Stage, tmp_path: Path) -> None:
     log = Log()
     await log.film(encoded(tmp_path / "f.mp4", "libx265", 25), "cuihu/cam-b3", on.start - timedelta(seconds=15))
-    hot = np.full((24, 32), round((20 + 273.15) * 100), "<u2")
-    hot[5:8, 10:13] = round((95 + 273.15) * 100)
-    frame = ThermalFrame(
-        camera="cuihu/therm-b3",
-        site="cuihu",
-        at=on.start + timedelta(seconds=0.2),
-        clock="hub",
-        arrived_at=on.start,
-        width=32,
-        height=24,
-        scale=0.01,
-        offset=-273.15,
-        range_low=-20,
-        range_high=150,
-        raw=hot.tobytes(),
-    )
+    frame = hot(on.start + timedelta(seconds=0.2), 95)
     await log.thermal(frame)
     cut = cutter(on, log, tmp_path / "evidence")
     await on.publish(DETECTIONS, shifted(on, seen("smoke", 0)))
     await on.until(7)
     await cut_all(on, cut)
-    kinds = {row[0]: row for row in await rows(on)}
+    found = await rows(on)
+    kinds = {row[0]: row for row in found if row[1] == "ready"}
+    assert [row[6] for row in found if row[1] == "failed"] == ["no_video: 1 pictures are no film"]
     assert set(kinds) == {"clip", "preview", "thermal"}, "a browser that plays no H.265 has a small H.264 film"
     assert (kinds["clip"][5], kinds["preview"][5]) == ("hevc", "h264")
     picture = cv2.imread(str(tmp_path / "evidence" / kinds["thermal"][2]))
     assert picture is not None
     assert picture.shape[1] >= 640
+
+
+async def test_a_thermal_fire_has_a_film_of_its_temperatures(on: Stage, tmp_path: Path) -> None:
+    log = Log()
+    for number in range(-150, 100):
+        await log.thermal(hot(on.start + timedelta(seconds=number / 9), 40 + max(0, number) * 3))
+    fire = seen("thermal_fire", 0, place="cuihu/b1", path=tuple(Point(0, x, y, 9) for x, y in BOX))
+    await on.publish(DETECTIONS, shifted(on, fire))
+    await on.until(7)
+    await cut_all(on, cutter(on, log, tmp_path / "evidence"))
+    (incident,) = await on.incidents()
+    film, picture = await rows(on)
+    assert [(row[0], row[1], row[5], row[7]) for row in (film, picture)] == [
+        ("clip", "ready", "h264", incident.id),
+        ("thermal", "ready", "", incident.id),
+    ]
+    with av.open(str(tmp_path / "evidence" / film[2])) as container:
+        frames = [(frame.time or 0.0, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+    assert 14.5 <= frames[-1][0] <= 15.0, "from 10 s before to 5 s after"
+    assert 120 <= len(frames) <= 136, "nine a second"
+    assert frames[0][1].shape == (480, 640, 3)
+    first, last = (
+        pixels[5 * 20 + 10 : 8 * 20 - 10, 10 * 20 + 10 : 13 * 20 - 10] for _, pixels in (frames[0], frames[-1])
+    )
+    assert last.mean() > first.mean() + 60, "what grows hot grows bright, on one scale for the whole film"
+    outline = frames[0][1][4 * 20 + 10, 9 * 20 + 10 : 14 * 20]
+    assert outline.mean() > 150, "the hot spot is outlined in each picture"
+
+
+async def test_two_alarms_of_one_incident_have_one_clip_of_a_camera(on: Stage, tmp_path: Path) -> None:
+    log = Log()
+    await log.film(encoded(tmp_path / "f.mp4", "libx264", 40), "cuihu/cam-b3", on.start - timedelta(seconds=15))
+    cut = cutter(on, log, tmp_path / "evidence")
+    await on.publish(DETECTIONS, shifted(on, seen("gas", 0)), shifted(on, seen("gas", 0, condition="gas_alarm")))
+    await on.until(4)
+    await on.publish(DETECTIONS, shifted(on, seen("co", 4)))
+    await on.until(20)
+    await cut_all(on, cut)
+    (incident,) = await on.incidents()
+    assert len(incident.alerts) == 3
+    async with on.store.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT from_at, to_at FROM evidence WHERE kind = 'clip' AND state = 'ready' ORDER BY from_at"
+        )
+        spans = [tuple((at - on.start).total_seconds() for at in row) for row in await cursor.fetchall()]
+    first, second = spans
+    assert first == pytest.approx((-10, 5), abs=1.1)
+    assert second == pytest.approx((5, 9), abs=1.1), "the later alarm's clip goes on where the first one ends"
+
+
+async def test_the_clip_of_a_fall_waits_for_its_end(on: Stage, tmp_path: Path) -> None:
+    log = Log()
+    await log.film(encoded(tmp_path / "f.mp4", "libx264", 40), "cuihu/cam-b3", on.start - timedelta(seconds=15))
+    cut = cutter(on, log, tmp_path / "evidence")
+    whole = shifted(on, fall(0))
+    glimpse = msgspec.structs.replace(
+        whole, id="det_glimpse", path=whole.path[:4], end=whole.start + timedelta(seconds=0.3)
+    )
+    await on.publish(DETECTIONS, glimpse)
+    await on.publish(DETECTIONS, whole)
+    await on.until(6.4)
+    assert await cut.round() == 1
+    assert await rows(on) == [], "it ends later than its first claim said"
+    await on.until(7)
+    await cut_all(on, cut)
+    clip, trajectory = await rows(on)
+    assert (clip[1], trajectory[1]) == ("ready", "ready")
+    drawn = cv2.imread(str(tmp_path / "evidence" / trajectory[2]))
+    assert drawn is not None
+    vermilion = (drawn[..., 2] > 150) & (drawn[..., 0] < 80)
+    assert vermilion[180:230, 96:105].any(), "the way down is that of the claim which saw most of it"
 
 
 async def test_where_the_log_holds_nothing_the_row_says_so(on: Stage, tmp_path: Path) -> None:
