@@ -100,7 +100,10 @@ def words(alert: Alert, other: Alert, rule: LinkRule, gap: float, language: str)
         texts["seconds"].format(n=max(1, round(apart))) if apart < 90 else texts["minutes"].format(n=round(apart / 60))
     )
     first, second = sorted((alert, other), key=lambda a: a.began_at)
-    if rule.same == "device" or (alert.kind == other.kind and alert.subject == other.subject):
+    same = (alert.kind, alert.subject) == (other.kind, other.subject)
+    if same and alert.condition != other.condition and other.ended_at is None:
+        what = texts["another_rule"].format(kind=kind_name(alert, language))
+    elif rule.same == "device" or same:
         what = texts["again"].format(kind=kind_name(alert, language))
     elif alert.kind == other.kind:
         what = texts["several"].format(kind=kind_name(alert, language))

@@ -88,6 +88,26 @@ def test_one_fall_claimed_twice_is_one() -> None:
         assert (change.what, change.alert.detections) == ("repeated", 2)
 
 
+def test_a_longer_look_at_a_fall_replaces_the_first_and_a_shorter_one_changes_nothing() -> None:
+    whole = msgspec.structs.replace(fall(0), numbers={"floors_down": 5.7}, reason="long")
+    half = START + timedelta(seconds=0.5)
+    glimpse = msgspec.structs.replace(
+        whole, id="det_first", path=whole.path[:6], end=half, numbers={"floors_down": 1.7}, reason="short"
+    )
+    change = settle(whole, [known(glimpse)], SETTINGS)
+    assert change is not None
+    assert (change.what, change.material, change.before) == ("refined", True, begin(glimpse))
+    alert = change.alert
+    assert (alert.numbers, alert.reason, alert.ended_at) == ({"floors_down": 5.7}, "long", whole.end)
+    assert alert.id == begin(glimpse).id
+    again = settle(glimpse, [Known(alert, whole.path)], SETTINGS)
+    assert again is not None
+    assert (again.what, again.alert.numbers, again.alert.ended_at) == ("repeated", {"floors_down": 5.7}, whole.end)
+    doubt = settle(msgspec.structs.replace(whole, status="suspected"), [known(glimpse)], SETTINGS)
+    assert doubt is not None
+    assert (doubt.what, doubt.alert.status) == ("repeated", "alarm")
+
+
 def test_a_second_fall_is_a_second_alert() -> None:
     first = known(fall(0))
     # Elsewhere at the same time; the same way a moment later; the same way much later; another camera.

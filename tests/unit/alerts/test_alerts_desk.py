@@ -86,6 +86,22 @@ def test_the_second_fall_is_told_though_its_kind_is_not_new() -> None:
     assert len(outcome.incidents[0].alerts) == 2
 
 
+def test_the_hotline_hears_of_one_more_sign_only_when_it_changes_what_it_knows() -> None:
+    incident, _ = opened("gas", condition="gas")
+    knows = situation(incident, hotline=True)
+    same = desk().detected(seen("gas", 1, condition="gas_alarm"), knows, START)
+    assert (len(same.incidents[0].alerts), same.orders) == (2, ())
+    assert same.links[0].reason == "同一单元 1 秒内：可燃气体报警的另一项判据也成立"
+    other = desk().detected(seen("co", 1), knows, START)
+    assert [order.changed for order in other.orders] == [("title",)]
+    calm = msgspec.structs.replace(incident, state="handled")
+    again = desk().detected(seen("co", 1), situation(calm, hotline=True), START)
+    assert [order.changed for order in again.orders] == [("state", "title")]
+    worse = msgspec.structs.replace(incident, priority=2)
+    urgent = desk().detected(seen("gas", 1, condition="gas_alarm"), situation(worse, hotline=True), START)
+    assert [order.changed for order in urgent.orders] == [("priority",)]
+
+
 def desk_fall() -> tuple[Incident, Alert]:
     outcome = desk().detected(fall(0), Situation(), START)
     return outcome.incidents[0], outcome.alerts[0]
