@@ -19,6 +19,7 @@ from hub.bus.embedded import EmbeddedBus
 from hub.bus.kafka import KafkaBus
 from hub.model import Command
 from hub.settings.deployment import Deployment
+from hub.store import Store
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.migrate import migrate
 from hub.topics import ALL, COMMANDS
@@ -67,6 +68,11 @@ async def test_beside_a_running_hub_every_engine_is_well(tmp_path: Path) -> None
             EmbeddedBus(data / "bus") as log,
         ):
             await migrate(server.dsn)
+            async with Store.open(server.dsn, connections=1) as store, store.connection() as connection:
+                await connection.execute(
+                    "INSERT INTO progress (role, instance, at)"
+                    " VALUES ('web', 'a', now()), ('detect', 'a', now() - interval '300 s')"
+                )
             await log.publish(
                 COMMANDS,
                 [
@@ -82,8 +88,10 @@ async def test_beside_a_running_hub_every_engine_is_well(tmp_path: Path) -> None
         assert [state for state, _ in told(found, subject)] == ["ok"], subject
     assert "PostgreSQL 18" in told(found, "store")[0][1]
     assert "kept all 1500" in told(found, "mqtt queue")[0][1]
-    # Nobody plays the roles here, and that is what it says.
-    assert told(found, "roles") == [("trouble", "last progress: none has told anything")]
+    state, says = told(found, "roles")[0]
+    assert state == "trouble"
+    assert "detect 30" in says
+    assert "web " in says
     secret = (data / "store" / "password").read_text().strip().rpartition(":")[2]
     assert secret not in "".join(f.line() + str(f.as_dict()) for f in found)
 
