@@ -239,7 +239,9 @@ async def measure(probes: int, rounds: int, only: str) -> dict[str, Any]:
                 (folder / f"fall-{turn}").mkdir()
                 rows += await fall(folder / f"fall-{turn}", shots)
             there = [row["seconds"] for row in rows if row["seconds"] is not None]
-            found["fall"] = {"falls": len(rows), "accepted": len(there), "seconds": _parts(there, 1.0), "each": rows}
+            # A p99 of nine falls would only be their worst.
+            seconds = {name: value for name, value in _parts(there, 1.0).items() if name != "p99"}
+            found["fall"] = {"falls": len(rows), "accepted": len(there), "seconds": seconds, "each": rows}
     return found
 
 
