@@ -5,21 +5,27 @@ import { t, word } from "../text.js";
 import { Still } from "./still.js";
 
 const WHOLE = 64 * 2 ** 20; // bytes: larger ones are offered, not fetched by themselves
+const LEAD = 2; // seconds before the moment at which a film is first shown
 
 /** What to show: each ready piece once, an H.265 clip by its preview, with what is still being cut. */
-export function pieces(evidence) {
+export function pieces(evidence, alerts) {
+  const moments = new Map(alerts.map((alert) => [alert.id, Date.parse(alert.began_at)]));
   const ready = evidence.filter((one) => one.state === "ready");
   const seen = new Set();
   const previews = new Map(ready.filter((one) => one.preview_of).map((one) => [one.preview_of, one]));
   return ready
     .filter((one) => !one.preview_of && !seen.has(one.sha256) && seen.add(one.sha256)) // two signals, one film
-    .map((one) => ({ ...one, shown: previews.get(one.id) ?? (one.codec === "hevc" ? null : one) }));
+    .map((one) => ({
+      ...one,
+      start: Math.max(0, ((moments.get(one.alert) ?? 0) - Date.parse(one.from_at)) / 1000 - LEAD) || 0,
+      shown: previews.get(one.id) ?? (one.codec === "hevc" ? null : one),
+    }));
 }
 
 export function Evidence({ incident, more }) {
   const chosen = useSignal("");
   if (!more) return html`<section class="card evidence"><p class="none">${t("loading")}</p></section>`;
-  const all = pieces(more.evidence);
+  const all = pieces(more.evidence, more.alerts ?? [more]);
   const cutting = more.evidence.filter((one) => one.state === "pending" && !one.preview_of).length;
   const failed = more.evidence.filter((one) => one.state === "failed");
   const live = more.cameras.map((camera) => ({ id: `live-${camera.id}`, camera, media_type: "live" }));
@@ -70,11 +76,11 @@ function Piece({ piece }) {
   if (piece.media_type.startsWith("image/")) {
     return html`<img src=${piece.shown.url} alt=${word("evidence.kind", piece.kind)} data-testid="picture" />${facts}`;
   }
-  return html`<${Clip} piece=${piece.shown} />${facts}`;
+  return html`<${Clip} piece=${piece.shown} start=${piece.start} />${facts}`;
 }
 
 /** A clip is fetched whole and played from memory: six open connections to one host would stop everything else. */
-function Clip({ piece }) {
+function Clip({ piece, start }) {
   const video = useRef(null);
   const state = useSignal(piece.bytes > WHOLE ? "large" : "loading");
   const paused = useSignal(false);
@@ -91,6 +97,8 @@ function Clip({ piece }) {
         if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
         address = URL.createObjectURL(await answer.blob());
         if (quit.signal.aborted) return URL.revokeObjectURL(address);
+        // First what happened, and then, looped, what came before and after.
+        element.addEventListener("loadedmetadata", () => start < element.duration && (element.currentTime = start), { once: true });
         element.src = address;
         state.value = "ready";
         await element.play().catch(() => (paused.value = true));

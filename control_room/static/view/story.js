@@ -56,8 +56,7 @@ export function Figures({ numbers, words }) {
 }
 
 function tidy(value) {
-  if (Number.isInteger(value)) return String(value);
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+  return String(Number(value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2)));
 }
 
 export function WorkOrders({ orders }) {
