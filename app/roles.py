@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from app import upkeep
+from app.ending import first, plainly, stop_event
 from app.engines import open_bus, store_dsn
 from app.supervisor import die_with_parent
 from app.wiring import WORK, Context
@@ -46,8 +47,6 @@ def note_of(deployment: Deployment, role: str) -> Path:
 
 async def run_role(role: str, config: Path) -> int:
     """Run one role until SIGINT or SIGTERM. Raises ConfigError when the configuration can't be used."""
-    from app.whole import first, plainly, stop_event
-
     die_with_parent()
     # `kill -USR1` writes to the log where each thread stands.
     faulthandler.register(signal.SIGUSR1, file=sys.__stderr__ or sys.stderr)

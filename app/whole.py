@@ -6,15 +6,15 @@ import asyncio
 import fcntl
 import os
 import shutil
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import structlog
 
+from app.ending import first, stop_event
 from app.engines import store_dsn
 from app.roles import ROLES, note_of
 from app.sections import DECODERS, SECTIONS
@@ -128,21 +128,6 @@ def sole(data: Path) -> Iterator[None]:
         yield
 
 
-def stop_event() -> asyncio.Event:
-    """Set at the first SIGINT or SIGTERM; the second ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def asked() -> None:
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked)
-    return stop
-
-
 @asynccontextmanager
 async def _kept(directory: Path) -> AsyncIterator[None]:
     """The embedded database, started again whenever it ends by itself."""
@@ -164,25 +149,3 @@ async def _kept(directory: Path) -> AsyncIterator[None]:
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-
-
-async def first(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Until one of them is done; the others are cancelled. What one failed with comes out."""
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-def plainly(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What a person must hear of several failures: the hub's own words where there are any, else the first."""
-    named = group.subgroup(HubError)
-    found: BaseException = named or group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

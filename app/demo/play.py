@@ -19,7 +19,8 @@ from rich.text import Text
 from app.demo.operator import Operator
 from app.demo.surroundings import Ports, city, environment, ports
 from app.demo.tally import FALL, FIRE, KINDS, Seen, Tally
-from app.whole import first, load, running, stop_event
+from app.ending import first, stop_event
+from app.whole import load, running
 from hub import log as logs
 from hub.errors import TransientError
 from hub.video.preview import frames_in

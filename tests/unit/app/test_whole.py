@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.whole import first, plainly, sole
+from app.ending import first, plainly
+from app.whole import sole
 from hub.errors import ConfigError, HubError, TransientError
 
 
