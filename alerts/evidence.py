@@ -190,8 +190,7 @@ class Cutter:
                 step = Step(incident.id, now, HUB, "evidence", details={"ready": str(ready), "alert": alert.id})
                 after = changed(incident, now)
                 orders: tuple[telling.HotlineOrder, ...] = ()
-                cursor = await connection.execute("SELECT 1 FROM work_order WHERE incident = %s", (incident.id,))
-                if ready and await cursor.fetchone() is not None:
+                if ready and await _hotline_waits(connection, incident.id):
                     orders = (desk.evidence_ready(after, now),)
                 outcome = Outcome(incidents=(after,), steps=(step,), orders=orders)
                 await enact(connection, outcome, incident, desk, self._page, now)
@@ -299,6 +298,18 @@ async def _covers(connection: Connection, alert: Alert) -> tuple[Covered, ...]:
         (alert.incident, alert.id),
     )
     return tuple(Covered(id_, other, Cover(begin, end)) for id_, other, begin, end in await cursor.fetchall())
+
+
+async def _hotline_waits(connection: Connection, incident: str) -> bool:
+    # Told once that there is something to see; what is cut later goes with the next change of the incident.
+    cursor = await connection.execute(
+        """
+        SELECT 1 FROM work_order AS w WHERE w.incident = %s AND NOT EXISTS (
+            SELECT 1 FROM outbox AS o WHERE o.incident = w.incident AND o.channel = %s AND o.body -> 'changed' ? %s)
+        """,
+        (incident, telling.HOTLINE, telling.EVIDENCE),
+    )
+    return await cursor.fetchone() is not None
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,17 +39,16 @@ def inhibited(alert: Alert, known: Iterable[Known], language: str) -> Inhibited 
     if not stronger:
         return None
     by = max(stronger, key=lambda entry: (RANK[entry.alert.level], entry.alert.began_at))
-    return Inhibited(by, TEXTS[language]["inhibited"].format(kind=kind_name(by.alert, language)))
+    return Inhibited(by, TEXTS[language]["inhibited"].format(kind=kind_name(by.alert, language), reason=alert.reason))
 
 
 def kept_quiet(alert: Alert, quiet: Inhibited, now: datetime) -> Outcome:
     """What follows: the alert is stored with the reason, as a line in the stronger one's timeline. Nobody is told."""
     stronger = quiet.by.alert
-    reason = f"{quiet.reason}: {alert.reason}"
     words = {**alert.words, INHIBITED_BY: stronger.id}
-    alert = msgspec.structs.replace(alert, incident=stronger.incident, reason=reason, words=words)
+    alert = msgspec.structs.replace(alert, incident=stronger.incident, reason=quiet.reason, words=words)
     details = {"alert": alert.id, "kind": alert.kind, "by": stronger.id}
-    step = Step(stronger.incident, now, HUB, "inhibited", reason=reason, details=details)
+    step = Step(stronger.incident, now, HUB, "inhibited", reason=quiet.reason, details=details)
     # Closed stays closed: the new version only tells the page that the timeline has one line more.
     after = (changed(quiet.by.incident, now),) if quiet.by.incident is not None else ()
     return Outcome(alerts=(alert,), incidents=after, steps=(step,))

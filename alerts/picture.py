@@ -75,7 +75,10 @@ def _coloured(
     frame: ThermalFrame, celsius: npt.NDArray[np.float32], outline: Sequence[Point], colours: tuple[float, float]
 ) -> Pixels:
     low, high = colours
-    grey = np.clip((celsius - low) / max(high - low, 1.0) * 255, 0, 255).astype(np.uint8)
+    # The root gives the cold part most of the colours: beside a flame a facade would else be black, and nobody could
+    # say which window it is.
+    share = np.sqrt(np.clip((celsius - low) / max(high - low, 1.0), 0, 1))
+    grey = (share * 255).astype(np.uint8)
     scale = max(1, -(-WIDTH // frame.width))
     large = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     coloured = cv2.applyColorMap(large, cv2.COLORMAP_INFERNO)

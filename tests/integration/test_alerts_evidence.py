@@ -206,6 +206,9 @@ async def test_two_alarms_of_one_incident_have_one_clip_of_a_camera(on: Stage, t
     first, second = spans
     assert first == pytest.approx((-10, 5), abs=1.1)
     assert second == pytest.approx((5, 9), abs=1.1), "the later alarm's clip goes on where the first one ends"
+    (order,) = on.orders
+    changed = [update["body"]["changed"] for update in order["updates"]]
+    assert changed == [["title"], ["evidence"]], "the hotline hears once that there is something to see"
 
 
 async def test_the_clip_of_a_fall_waits_for_its_end(on: Stage, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ async def test_the_selftest_reaches_the_store_and_opens_nothing(on: Stage) -> No
         row = await (await connection.execute("SELECT id, stages, finished_at FROM selftest")).fetchone()
     assert row is not None
     assert row[0] == "st-1"
-    assert set(row[1]) == {"router", "store"}
+    assert set(row[1]) == {"detector", "router", "store"}
     assert row[2] is not None
 
 

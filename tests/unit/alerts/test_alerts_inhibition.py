@@ -26,7 +26,7 @@ def on(**changes: Any) -> Known:
 def test_a_weaker_sign_of_the_same_device_is_inhibited() -> None:
     quiet = inhibited(early(), [on()], "zh")
     assert quiet is not None
-    assert quiet.reason == "已抑制：同一设备的可燃气体报警仍在持续"
+    assert quiet.reason == "已抑制（同一设备的可燃气体报警仍在持续）：gas 的依据"
     assert inhibited(early(level="notice"), [on(level="pre_alarm")], "zh") is not None
 
 
@@ -65,7 +65,7 @@ def test_it_is_a_line_in_the_stronger_ones_timeline_and_nobody_is_told(state: st
     outcome = desk().detected(weaker, Situation((known,), still_open), START)
     (alert,), (after,), (step,) = outcome.alerts, outcome.incidents, outcome.steps
     assert (alert.incident, alert.words[INHIBITED_BY]) == (its.id, stronger.id)
-    assert alert.reason == "已抑制：同一设备的可燃气体报警仍在持续: gas 的依据"
+    assert alert.reason == "已抑制（同一设备的可燃气体报警仍在持续）：gas 的依据"
     assert (after.state, after.version, after.alerts) == (state, its.version + 1, its.alerts)
     assert (step.incident, step.action, step.reason) == (its.id, "inhibited", alert.reason)
     assert (outcome.notifications, outcome.orders, outcome.timers, outcome.links) == ((), (), (), ())
