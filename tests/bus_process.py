@@ -1,7 +1,7 @@
 """A process that uses an embedded bus until somebody kills it, and says on its output what it was promised.
 
 python -m tests.bus_process publish DIRECTORY NAME COUNT     "kept PARTITION OFFSET ID" for each record
-python -m tests.bus_process consume DIRECTORY GROUP          "took PARTITION OFFSET ID", then "done" when committed
+python -m tests.bus_process consume DIRECTORY GROUP [SESSION]   "took PARTITION OFFSET ID", then "done" when committed
 python -m tests.bus_process fill DIRECTORY BYTES             publishes until no file may grow, then with more room
 """
 
@@ -40,9 +40,9 @@ async def publish(directory: str, name: str, count: str) -> None:
     say("end")
 
 
-async def consume(directory: str, group: str) -> None:
+async def consume(directory: str, group: str, session: str = "1.0") -> None:
     """Takes and acknowledges for ever."""
-    async with EmbeddedBus(Path(directory), session=1.0) as bus, bus.subscribe([READINGS], group) as member:
+    async with EmbeddedBus(Path(directory), session=float(session)) as bus, bus.subscribe([READINGS], group) as member:
         say("ready")
         while True:
             batch = await member.take(limit=20)

@@ -1,7 +1,7 @@
 """The bus of one machine: SQLite files in one folder, shared by any number of processes, nothing else to install.
 
-`topics/<name>.sqlite` holds a topic, `groups.sqlite` who reads what and how far. A killed process loses nothing that
-was published; a power cut at most the newest video and thermal pictures.
+`topics/<name>.sqlite` holds a topic, `groups.sqlite` who reads what and how far, `present/` which processes live. A
+killed process loses nothing that was published; a power cut at most the newest video and thermal pictures.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hub.bus import Assignment, Delivery, Position, Span, Subscription
 from hub.bus.group import Group
 from hub.bus.lease import Leases
 from hub.bus.member import Bounds, Member, Record, delivery
+from hub.bus.presence import Presence
 from hub.bus.record import checked
 from hub.bus.segment import Row, Segment, microseconds, packed_headers
 from hub.bus.writer import Writer
@@ -60,6 +61,7 @@ class EmbeddedBus:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="bus")
         self._lock = threading.Lock()
         self._leases: Leases | None = None
+        self._presence: Presence | None = None
         self._segments: dict[str, Segment] = {}
         self._writers: dict[str, Writer] = {}
         self._waiting: set[threading.Event] = set()
@@ -95,9 +97,9 @@ class EmbeddedBus:
         self, topics: Sequence[Topic[Any]], group: str, start: Literal["earliest", "latest"] = "earliest"
     ) -> AsyncIterator[Subscription]:
         """See Bus."""
-        leases = await self._run(self._groups)
+        leases, presence = await self._run(self._groups), await self._run(self._present)
         records = _Records(self._path)
-        member = Member(records, leases, group, topics, start, self._session, self._monotonic)
+        member = Member(records, leases, group, topics, start, self._session, self._monotonic, presence)
         subscription = _EmbeddedSubscription(member, records)
         self._waiting.add(subscription.news)
         try:
@@ -142,12 +144,20 @@ class EmbeddedBus:
                 self._leases = Leases(self._directory / "groups.sqlite")
             return self._leases
 
+    def _present(self) -> Presence:
+        with self._lock:
+            if self._presence is None:
+                self._presence = Presence(self._directory / "present")
+            return self._presence
+
     def _close(self) -> None:
         with self._lock:
             for segment in self._segments.values():
                 segment.close()
             if self._leases is not None:
                 self._leases.close()
+            if self._presence is not None:
+                self._presence.close()
 
     def _tell(self) -> None:
         for news in self._waiting:

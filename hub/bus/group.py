@@ -9,7 +9,7 @@ Times are seconds of a monotonic clock that all members share (on one machine it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -22,12 +22,16 @@ NEVER = -1
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One subscription. It is dead when `deadline` passed without progress, `session` seconds after the last."""
+    """One subscription. It is dead when `deadline` passed without progress, `session` seconds after the last.
+
+    `holder` names its process, where that can be asked for ("" where not): one that is gone is dead at once.
+    """
 
     number: int
     topics: tuple[str, ...]
     session: float
     deadline: float
+    holder: str = ""
 
     def alive(self, now: float) -> bool:
         """A deadline further away than a session was set before the machine started anew: its clock began at 0."""
@@ -71,14 +75,14 @@ def range_assignment(members: Iterable[Member], partitions: Mapping[str, int]) -
     return plan
 
 
-def join(group: Group, topics: Mapping[str, int], session: float, now: float) -> tuple[Group, int]:
+def join(group: Group, topics: Mapping[str, int], session: float, now: float, holder: str = "") -> tuple[Group, int]:
     """The group with a new member, and its number. `topics` says how many partitions each has."""
     number = group.joined + 1
     joined = msgspec.structs.replace(
         group,
         generation=group.generation + 1,
         joined=number,
-        members=(*group.members, Member(number, tuple(topics), session, now + session)),
+        members=(*group.members, Member(number, tuple(topics), session, now + session, holder)),
         owners={**{t: [NOBODY] * n for t, n in topics.items()}, **group.owners},
         committed={**{t: [NEVER] * n for t, n in topics.items()}, **group.committed},
     )
@@ -90,12 +94,16 @@ def leave(group: Group, number: int) -> Group:
     return _without(group, {number}) if group.member(number) else group
 
 
-def tend(group: Group, number: int, now: float) -> Group:
+def _all_there(_holder: str) -> bool:
+    return False
+
+
+def tend(group: Group, number: int, now: float, gone: Callable[[str], bool] = _all_there) -> Group:
     """The group after this member made progress: its lease renewed, the dead gone, its own partitions put right.
 
-    A member whose own deadline has passed but whom nobody missed goes on.
+    A member whose own deadline has passed but whom nobody missed goes on. `gone` says whether a holder is dead.
     """
-    dead = {m.number for m in group.members if m.number != number and not m.alive(now)}
+    dead = {m.number for m in group.members if m.number != number and (not m.alive(now) or gone(m.holder))}
     group = _renewed(_without(group, dead) if dead else group, number, now)
     plan = range_assignment(group.members, {topic: len(row) for topic, row in group.owners.items()})
     owners = {

@@ -71,6 +71,27 @@ def delivery(topic: Topic[Any], partition: int, record: Record) -> Delivery[Any]
     return Delivery(topic, partition, record.offset, key, record.value, record.headers, record.at)
 
 
+class Process(Protocol):
+    """The process that a member belongs to, among the others that may die."""
+
+    @property
+    def name(self) -> str:
+        """Its own name, written beside its leases."""
+
+    def gone(self, name: str) -> bool:
+        """Whether another one is dead for certain."""
+
+
+class Alone:
+    """The only process there is."""
+
+    name = ""
+
+    def gone(self, name: str) -> bool:
+        """Nobody is."""
+        return False
+
+
 class Member:
     """`clock` is monotonic, in seconds. Its lease is renewed when it takes or commits, at most ten times a session."""
 
@@ -83,6 +104,7 @@ class Member:
         start: Literal["earliest", "latest"],
         session: float,
         clock: Callable[[], float],
+        process: Process | None = None,
     ) -> None:
         self._log = records
         self._groups = groups
@@ -91,6 +113,7 @@ class Member:
         self._start = start
         self._session = session
         self._clock = clock
+        self._process: Process = process or Alone()
         self._holding = Holding()
         self._number = 0
         self._seen = -1
@@ -140,7 +163,10 @@ class Member:
 
     def _join(self, now: float) -> None:
         partitions = {name: topic.partitions for name, topic in self._topics.items()}
-        self._number = self._groups.change(self._name, lambda group: join(group, partitions, self._session, now))
+        holder = self._process.name
+        self._number = self._groups.change(
+            self._name, lambda group: join(group, partitions, self._session, now, holder)
+        )
         self._seen = -1
 
     def _tend(self, now: float) -> bool:
@@ -164,7 +190,7 @@ class Member:
     def _tended(self, group: Group, now: float) -> tuple[Group, Group | None]:
         if group.member(self._number) is None:
             return group, None
-        after = tend(group, self._number, now)
+        after = tend(group, self._number, now, self._process.gone)
         if self._start == "latest":
             # Written down at once: otherwise what arrives before the first commit is lost when the partition moves.
             fresh = {s: self._bounds(s).end for s in after.held(self._number) if after.offset(s) == NEVER}

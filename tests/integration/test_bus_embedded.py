@@ -104,6 +104,20 @@ async def test_another_process_takes_over_from_a_killed_one(tmp_path: Path) -> N
         assert not again & safe.keys(), "what it acknowledged does not come again"
 
 
+async def test_nobody_waits_for_the_lease_of_a_killed_process(tmp_path: Path) -> None:
+    first = process("consume", tmp_path, "g", 1000.0)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "ready\n"
+    async with EmbeddedBus(tmp_path, session=1000.0) as bus:
+        await bus.publish(READINGS, [reading(SITES[0], 0)])
+        async with bus.subscribe([READINGS], "g") as member:
+            assert member.assignment.partitions == frozenset(), "it lives, so its lease holds"
+        first.kill()
+        first.communicate(timeout=30)
+        async with bus.subscribe([READINGS], "g") as member:
+            assert len(member.assignment.partitions) == 16
+
+
 def set_of(count: int) -> set[Position]:
     """The positions of `count` readings spread evenly over the partitions."""
     return {Position(n % 16, n // 16) for n in range(count)}
