@@ -29,6 +29,9 @@ log = structlog.get_logger()
 SAVE_EVERY: Final = 60.0
 BEHIND: Final = 15.0
 """Seconds of delay at which a camera starts again at a newer key frame: late is worse than incomplete."""
+TAKEOVER: Final = 30.0
+"""Seconds of delay that a camera may have until it has caught up for the first time. Whoever takes over from a dead
+worker begins at least one group of pictures back, and a fall in there is one that nobody lived to tell of."""
 CAUGHT_UP: Final = 5.0
 """Seconds of delay at which it may start."""
 LET_GO: Final = 30.0
@@ -46,6 +49,7 @@ class _Watch:
         self.position = Position(partition, -1)
         self.arrived = 0.0
         self.behind_since = 0.0
+        self.abreast = False
 
     def see(self, chunks: Sequence[VideoChunk]) -> list[Candidate]:
         """Decode and look, on a worker's thread. Raises nothing of a damaged stream: the decoder counts it."""
@@ -169,8 +173,9 @@ class VideoLoop:
     def _in_time(self, watch: _Watch, chunk: VideoChunk) -> bool:
         """Whether to look at a chunk. A camera that is far behind goes on at a new key frame, and says so."""
         delay = self._clock() - chunk.at.timestamp()
+        watch.abreast = watch.abreast or delay <= CAUGHT_UP
         if not watch.behind_since:
-            if delay <= BEHIND:
+            if delay <= (BEHIND if watch.abreast else TAKEOVER):
                 return True
             watch.behind_since = chunk.at.timestamp()
             log.warning("behind", camera=chunk.camera, seconds=round(delay, 1))

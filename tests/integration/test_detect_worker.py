@@ -211,6 +211,16 @@ async def test_a_worker_far_behind_goes_on_at_a_new_key_frame_and_says_so(fall_f
     assert all(d.start.timestamp() > time.time() - 40 for d in found if d.status == "alarm")
 
 
+async def test_a_successor_still_sees_the_fall_that_its_predecessor_died_in(fall_film: Path) -> None:
+    """Finding out about a death and starting again takes a while: the chunks to begin with are old by then."""
+    async with MemoryBus() as bus:
+        begin = time.time() - 20
+        await bus.publish(VIDEO, chunks(fall_film, begin))
+        async with role(bus) as room:
+            found = await room.until(lambda said: any(d.status == "alarm" for d in said))
+        assert not [d for d in found if d.rule == "uncovered"]
+
+
 async def test_smoke_makes_the_thermal_camera_quicker_and_both_are_told() -> None:
     async with MemoryBus() as bus, role(bus) as room:
         now = time.time()
