@@ -69,6 +69,9 @@ async def _serve(role: str, config: Path, deployment: Deployment) -> None:
         progress = Progress(role, instance)
         inflight = Inflight(note_of(deployment, role))
         stack.callback(inflight.close)
+        port = deployment.metrics.port
+        if port is not None and (role == KEEPER or not metrics.shared()):
+            stack.enter_context(metrics.served(deployment.metrics.host, port))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         if role == KEEPER:
             from app.sections import DECODERS, SECTIONS
@@ -81,9 +84,6 @@ async def _serve(role: str, config: Path, deployment: Deployment) -> None:
         tasks.create_task(progress.tell(store), name="progress")
         if role == UPKEEPER:
             tasks.create_task(upkeep.run(bus, store, deployment), name="upkeep")
-        port = deployment.metrics.port
-        if port is not None and (role == KEEPER or not metrics.shared()):
-            stack.enter_context(metrics.served(deployment.metrics.host, port))
         context = Context(deployment, bus, store, settings, progress, inflight, instance)
         tasks.create_task(WORK[role](context), name=role)
 

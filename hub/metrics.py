@@ -57,7 +57,12 @@ EVIDENCE_CUT: Final = Counter("hub_evidence_total", "Evidence clips by outcome",
 SELFTEST_SECONDS: Final = Histogram(
     "hub_selftest_seconds", "Broker to store, by the self-test that runs all the way", buckets=_FAST
 )
-DISK_FREE_RATIO: Final = Gauge("hub_disk_free_ratio", "Free share of the data disk", multiprocess_mode="livemin")
+DISK_FREE_RATIO: Final = Gauge(
+    # Not the least of all processes: those that never measured it would say 0.
+    "hub_disk_free_ratio",
+    "Free share of the data disk",
+    multiprocess_mode="livemostrecent",
+)
 
 
 def exposition() -> bytes:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from app.examination.finding import Finding
 from app.sections import DECODERS, SECTIONS
-from hub.errors import ConfigError
+from hub.errors import ConfigError, Mistake
 from hub.settings.check import Checked, check
 from hub.settings.deployment import Deployment, Secret
 
@@ -21,13 +21,20 @@ def settings(folder: Path) -> tuple[Checked | None, list[Finding]]:
         checked = check(folder, SECTIONS, DECODERS)
     except ConfigError as error:
         return None, [Finding("settings", "trouble", str(error), "name the deployment file with --config")]
-    found = [Finding("settings", "trouble", f"{folder}/{mistake}", "correct the file") for mistake in checked.mistakes]
-    found += [Finding("settings", "warning", f"{folder}/{warning}") for warning in checked.warnings]
+    found = [
+        Finding("settings", "trouble", _placed(folder, mistake), "correct it there") for mistake in checked.mistakes
+    ]
+    found += [Finding("settings", "warning", _placed(folder, warning)) for warning in checked.warnings]
     if not checked.mistakes:
         city = checked.city
         sizes = f"{len(city.sites)} sites, {len(city.devices)} sensors, {len(city.cameras)} cameras"
         found.append(Finding("settings", "ok", f"{len(checked.documents)} files are sound: {sizes}"))
     return checked, found
+
+
+def _placed(folder: Path, mistake: Mistake) -> str:
+    """With the folder of its file; what the environment overrides lies in none."""
+    return str(mistake) if mistake.file.startswith("environment ") else f"{folder}/{mistake}"
 
 
 def secrets(deployment: Deployment) -> Iterator[Finding]:
