@@ -159,7 +159,7 @@ class Room:
             f"物体从 {floor} 层附近坠落，历时 1.1 秒，加速度与自由落体相符",
             path=path,
             condition=f"falling_object:{camera}:{path[0].t:.3f}",
-            numbers={"origin_floor": float(floor), "duration": 1.1, "speed": 10.4},
+            numbers={"origin_floor": floor + 0.5, "origin_low": floor + 0.2, "origin_high": floor + 0.8, "speed": 10.4},
         )
 
     async def incident(self, kind: str, wait: float = 10.0) -> str:

@@ -101,7 +101,7 @@ async def test_an_alarm_from_its_first_ring_to_its_end(watched: Room, chromium: 
         await watched.keep(incident, "fall.mp4", film.clip.data, "video/mp4", codec="h264")
         row = page.locator(f'[data-testid=row][data-id="{incident}"]')
         await expect(row).to_contain_text("高空抛物")
-        await expect(page.get_by_test_id("title")).to_contain_text("翠湖苑 3号楼 1单元 9层")
+        await expect(page.get_by_test_id("title")).to_have_text("翠湖苑 3号楼 1单元 高空抛物（约 9 层）")
         await expect(page.get_by_test_id("sound")).to_have_attribute("data-voice", "p2")
         clip = page.get_by_test_id("clip")
         await expect(clip).to_be_visible()
