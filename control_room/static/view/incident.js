@@ -4,6 +4,7 @@ import { current, pending } from "../desk.js";
 import { detail, useDetail } from "../detail.js";
 import { html } from "../html.js";
 import { isUnacked } from "../order.js";
+import { refusal } from "../refusal.js";
 import { t, word } from "../text.js";
 import { Actions } from "./actions.js";
 import { Calm } from "./calm.js";
@@ -69,7 +70,7 @@ function Pending({ incident }) {
     </p>`;
   }
   if (!command?.failed) return null;
-  const why = command.failed === "slow" ? t("pending.slow") : command.failed;
+  const why = command.failed === "slow" ? t("pending.slow") : refusal(command.failed);
   return html`<p class="failed" role="alert" data-testid="failed">
     ${t("pending.failed", { action: t(`action.${command.action}`), why })}
   </p>`;

@@ -1,6 +1,7 @@
 // Why this is one incident, whom we told, what the hotline says, and who did what when.
 import { age, clockTime, span } from "../clock.js";
 import { html } from "../html.js";
+import { refusal } from "../refusal.js";
 import { known, t, word } from "../text.js";
 
 /** A fall lasts a second: that it is over is no recovery. */
@@ -118,7 +119,7 @@ export function Story({ steps, loading }) {
             ${step.to_name && html` <span>${step.to_name}</span>`}
             ${step.who && html`<span class="who">${word("who", step.who_name || step.who)}</span>`}
             ${step.reason && html`<p>${step.reason}</p>`}
-            ${step.details.refused && html`<p class="bad">${t("step.not_done", { why: step.details.refused })}</p>`}
+            ${step.details.refused && html`<p class="bad">${t("step.not_done", { why: refusal(step.details.refused) })}</p>`}
           </div>
         </li>`,
       )}
