@@ -92,7 +92,9 @@ async def test_a_refused_press_is_said_at_once(watched: Room, chromium: Browser)
         await page.route("**/commands", otherwise)
         began = time.monotonic()
         await page.get_by_test_id("do-acknowledge").click()
-        await expect(page.get_by_test_id("failed")).to_contain_text("没有成功：事件已是“未确认”", timeout=AT_ONCE * 1000)
+        await expect(page.get_by_test_id("failed")).to_contain_text(
+            "没有成功：事件已是“未确认”", timeout=AT_ONCE * 1000
+        )
         assert time.monotonic() - began < AT_ONCE + 1
         await expect(page.get_by_test_id("do-acknowledge")).to_be_enabled()
         await page.unroute("**/commands")
