@@ -28,7 +28,7 @@ from tests.fault.watched_facade import Scenery, scenery
 
 GROUP: Final = "detect-falling"
 MOST: Final = 3 * DEATHS
-"""Kills before the test gives up: one among others, two alone, and some that came a moment too late."""
+"""Kills before the test gives up: perhaps one among others, two alone, and some that came a moment too late."""
 
 
 class Poison(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ async def test_a_record_that_kills_is_put_aside_and_the_camera_goes_on(
     async with scenery(store, database, tmp_path, quiet=True) as here, here.hub.bus() as bus:
         poison = await poisoned(here, bus, chance)
         print(f"let go after {here.detect.deaths} deaths")
-        assert here.detect.deaths > DEATHS
+        assert here.detect.deaths >= DEATHS
         (letter,) = await letters(bus)
         assert (letter.reason, letter.partition, letter.offset) == ("poison", poison.partition, poison.offset)
         assert letter.payload
