@@ -14,7 +14,7 @@ run: .venv/hub.done
 	@$(BIN)/property-hub run $(ARGS)
 
 test: .venv/dev.done services
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/dev.done
 	@$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from app.demo.operator import Operator
 from app.demo.surroundings import Ports, city, environment, ports
 from app.demo.tally import FALL, FIRE, KINDS, Seen, Tally
 from app.ending import first, stop_event
-from app.whole import load, running
+from app.whole import load, running, sole
 from hub import log as logs
 from hub.errors import TransientError
 from hub.video.preview import frames_in
@@ -36,6 +36,8 @@ async def run_demo(data: Path, port: int, *, seconds: float, as_json: bool, with
     """Run until Ctrl-C, or for `seconds`. Returns 0 when nothing is missing (unattended runs), else 1."""
     stop = stop_event()
     used = ports(port)
+    with sole(data):
+        pass  # said at once, and not after the films are rendered
     (data / "log").mkdir(parents=True, exist_ok=True)
     os.environ.update(environment(data, used))
     deployment = load(CONFIG)

@@ -30,6 +30,11 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 def start(data: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "app", "demo", "--data", str(data), *more],
@@ -52,11 +57,11 @@ def told(folder: Path) -> dict[str, Any]:
     with start(folder / "whole", "--port", port, "--seconds", "85", "--json") as whole:
         try:
             deadline = time.monotonic() + 100
-            while not (folder / "whole" / "hub.lock").exists():
+            while not answers(int(port)):
                 assert time.monotonic() < deadline
                 assert whole.poll() is None, whole.communicate()
                 time.sleep(0.2)
-            with start(folder / "whole", "--port", port) as beside:
+            with start(folder / "other", "--port", port) as beside:
                 _, refusal = beside.communicate(timeout=60)
             with start(folder / "whole", "--port", str(free_port())) as beside:
                 _, occupied = beside.communicate(timeout=60)
