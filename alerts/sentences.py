@@ -69,6 +69,7 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "silent": "已 {quiet:.0f} 秒没有收到消息",
         "never_heard": "，系统启动以来从未收到",
         "rule:uncovered": "处理落后过多，从下一个关键帧继续；其间的画面未经检测",
+        "rule:poison": "一段数据两次使检测进程中断，已跳过；其中的画面或读数未经检测",
     },
     "en": {
         "fall": "something {way} in {seconds:.1f} s along gravity's curve",
@@ -134,5 +135,6 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "silent": "nothing heard for {quiet:.0f} s",
         "never_heard": ", and never since the hub began",
         "rule:uncovered": "too far behind: what lies before the next key frame was not watched",
+        "rule:poison": "a record ended the detector twice and was put aside: what it held was not watched",
     },
 }

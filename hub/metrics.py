@@ -27,7 +27,9 @@ CAMERA_RECONNECTS: Final = Counter("hub_camera_reconnects_total", "Camera connec
 FRAMES_DECODED: Final = Counter("hub_frames_decoded_total", "Pictures decoded for detection")
 FRAMES_UNCOVERED: Final = Counter("hub_frames_uncovered_total", "Video seconds that no detector saw", ["reason"])
 COVERAGE_RATIO: Final = Gauge(
-    "hub_coverage_ratio", "Share of the watched facades a fall could be seen on", multiprocess_mode="livemin"
+    "hub_coverage_ratio",
+    "Share of time and picture in which a fall could have been seen, of the camera that has the least",
+    multiprocess_mode="livemostrecent",
 )
 DETECTIONS: Final = Counter("hub_detections_total", "Detections", ["detector", "status"])
 DETECT_SECONDS: Final = Histogram(
@@ -50,7 +52,7 @@ SKIPPED: Final = Counter(
 SETTINGS_OK: Final = Gauge(
     "hub_settings_last_reload_ok", "1 while the files on disk are the ones in force", multiprocess_mode="livemostrecent"
 )
-SETTINGS_REVISION: Final = Gauge("hub_settings_revision", "The revision in force", multiprocess_mode="livemin")
+SETTINGS_REVISION: Final = Gauge("hub_settings_revision", "The revision in force", multiprocess_mode="livemostrecent")
 STREAM_CLIENTS: Final = Gauge("hub_stream_clients", "Pages connected", multiprocess_mode="livesum")
 STREAM_DROPPED: Final = Counter("hub_stream_clients_dropped_total", "Pages cut off for being too slow")
 EVIDENCE_CUT: Final = Counter("hub_evidence_total", "Evidence clips by outcome", ["outcome"])

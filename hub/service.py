@@ -14,16 +14,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
 
+import msgspec
 import structlog
 
-from hub import metrics
+from hub import metrics, poison
 from hub.bus import Assignment, Bus, Delivery, Subscription
 from hub.errors import MessageError, TransientError
 from hub.identity import derived
 from hub.inflight import Inflight
 from hub.model import DeadLetter
 from hub.redact import redact
-from hub.topics import DEAD_LETTERS, Topic
+from hub.topics import DEAD_LETTERS, DETECTIONS, Topic
 
 log = structlog.get_logger()
 
@@ -113,7 +114,9 @@ class Loop:
         assert self.inflight is not None
         self.inflight.careful -= 1
         if self.inflight.poisoned(delivery):
-            await self._bury(delivery, "poison", "its worker died or hung twice while it held this record")
+            await self._bury(delivery, poison.RULE, "its worker died or hung twice while it held this record")
+            if (told := poison.detection_of(delivery, self.group)) is not None:
+                await _publish(self.bus, DETECTIONS, told)
         else:
             await self._handle([delivery], handle)
         self.inflight.forget(delivery)
@@ -174,10 +177,15 @@ async def bury(bus: Bus, group: str, delivery: Delivery[Any], reason: str, detai
     )
     metrics.DEAD_LETTERS.labels(letter.source, reason).inc()
     log.error("dead_letter", source=letter.source, reason=reason, detail=letter.detail, offset=delivery.offset)
+    await _publish(bus, DEAD_LETTERS, letter)
+
+
+async def _publish(bus: Bus, topic: Topic[Any], noun: msgspec.Struct) -> None:
+    """Waits as long as the bus is down."""
     wait = _FIRST_WAIT
     while True:
         try:
-            await bus.publish(DEAD_LETTERS, [letter])
+            await bus.publish(topic, [noun])
             return
         except TransientError:
             await asyncio.sleep(wait)

@@ -166,6 +166,8 @@ class VideoLoop:
             for watch in self._watches.values():
                 for found in watch.fall.advance(now):
                     self._outlet.take(found, falling_object.decide(found, watch.fall.settings))
+            if self._watches:
+                metrics.COVERAGE_RATIO.set(min(_covered(watch.fall) for watch in self._watches.values()))
             if self._quiet or all(now - watch.arrived < BEHIND for watch in self._watches.values()):
                 self._silence.advance(now)
             await self._finish()
@@ -231,6 +233,12 @@ class VideoLoop:
 
     def _tuned(self, camera: str) -> FallingSettings:
         return self._settings.current.tuning.of("falling", FallingSettings, camera)
+
+
+def _covered(fall: FallingObject) -> float:
+    """The share of time and picture in which this camera's detector would have seen a fall, 0..1."""
+    seen = fall.coverage
+    return (1.0 - seen.masked) * (1.0 - seen.uncovered / seen.seconds if seen.seconds > 0 else 0.0)
 
 
 def geometry_of(city: City, camera: str) -> Geometry:

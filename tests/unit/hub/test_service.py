@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import structlog
 
-from hub import inflight
+from hub import inflight, poison
 from hub.bus import Delivery
 from hub.bus.memory import MemoryBus
 from hub.errors import MessageError, TransientError
 from hub.inflight import Inflight
-from hub.model import Command, DeadLetter
+from hub.model import Command, DeadLetter, VideoChunk
 from hub.service import Handle, Loop
-from hub.topics import COMMANDS, DEAD_LETTERS
+from hub.topics import COMMANDS, DEAD_LETTERS, VIDEO
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -145,6 +145,22 @@ async def test_the_record_that_kills_twice_is_put_aside(tmp_path: Path) -> None:
     assert killed == 3  # once in a batch, which names nobody; then twice alone
     assert [(letter.reason, letter.offset) for letter in dead] == [("poison", 1)]
     assert handled == ["first", "last"]
+
+
+async def test_a_poisoned_video_record_is_told_as_a_fault_of_its_camera() -> None:
+    packet = VideoChunk(
+        camera="cuihu/gate", site="cuihu", at=AT, session="s", sequence=0, codec="h264", num=1, den=90000, epoch=0.0,
+        gop_at=AT, packets=(),
+    )  # fmt: skip
+    async with MemoryBus() as bus:
+        await bus.publish(VIDEO, [packet])
+        await bus.publish(COMMANDS, [command("x")])
+        async with bus.subscribe([VIDEO, COMMANDS], "test") as subscription:
+            video, other = sorted(await subscription.take(2, 1.0), key=lambda d: d.topic.name, reverse=True)
+    told = poison.detection_of(video, "detect-falling")
+    assert told is not None
+    assert (told.site, told.subject, told.kind, told.level) == ("cuihu", "cuihu/gate", "camera", "fault")
+    assert poison.detection_of(other, "alerts") is None
 
 
 def test_a_note_that_is_not_ours_is_no_note(tmp_path: Path) -> None:
