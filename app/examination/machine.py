@@ -58,9 +58,14 @@ def data_folder(data: Path, disk: DiskPart) -> Iterator[Finding]:
     share, free = usage.free / usage.total, usage.free / 2**30
     said = f"{free:.1f} GiB free, {share:.0%} of the disk"
     if share < disk.shrink_free or usage.free < disk.reserve:
-        yield Finding("disk", "trouble", said, "free some space: video is being cut short to keep room for alarms")
+        yield Finding(
+            "disk",
+            "trouble",
+            said,
+            "free some space now, or lower retention.video.size in hub.yaml: nothing makes room by itself",
+        )
     elif share < disk.warn_free:
-        yield Finding("disk", "warning", said, "free some space before video has to be cut short")
+        yield Finding("disk", "warning", said, "free some space, or lower retention.video.size in hub.yaml")
     else:
         yield Finding("disk", "ok", said)
 
